@@ -1,0 +1,1 @@
+"""The development mail server: catches every mail and fails on request."""

@@ -1,0 +1,1 @@
+"""Messages to bytes. Nothing here opens a socket or reads a clock."""

@@ -1,0 +1,143 @@
+"""What came of a message: composed bytes on their way, and the server's whole answer."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+from mailwright.model.address import Address
+from mailwright.reply import Reply
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """Who the server is told about. `sender` None is the empty reverse path (RFC 5321 section 4.5.5)."""
+
+    sender: Address | None
+    recipients: tuple[Address, ...]
+
+
+class DsnReturn(StrEnum):
+    """How much of the message a bounce carries (RFC 3461 section 4.3)."""
+
+    FULL = "FULL"
+    HEADERS = "HDRS"
+
+
+class DsnNotify(StrEnum):
+    """When the server reports on a recipient (RFC 3461 section 4.1)."""
+
+    NEVER = "NEVER"
+    SUCCESS = "SUCCESS"
+    FAILURE = "FAILURE"
+    DELAY = "DELAY"
+
+
+@dataclass(frozen=True, slots=True)
+class DsnOptions:
+    """Delivery status notifications asked for. Sent only to servers that offer DSN (RFC 3461)."""
+
+    notify: tuple[DsnNotify, ...] = ()
+    returns: DsnReturn | None = None
+    #: comes back in the report; at most 100 characters
+    envelope_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Composed:
+    """A message as bytes, ready to go: CRLF line ends, no bare CR or LF, its envelope beside it."""
+
+    envelope: Envelope
+    content: bytes
+    message_id: str
+    #: some address or header needs SMTPUTF8 (RFC 6531)
+    needs_utf8: bool = False
+    #: the bytes are not all ASCII, so the server must offer 8BITMIME (RFC 6152)
+    eight_bit: bool = False
+    dsn: DsnOptions | None = None
+
+    def __repr__(self) -> str:
+        return f"Composed({len(self.content)} bytes, {len(self.envelope.recipients)} recipients, {self.message_id})"
+
+
+class DeliveryState(StrEnum):
+    SENT = "sent"
+    #: some recipients were refused
+    PARTLY_SENT = "partly_sent"
+
+
+@dataclass(frozen=True, slots=True)
+class Timings:
+    """Seconds spent in each step; `connect` is 0 on a session that was already open."""
+
+    queue: float
+    connect: float
+    envelope: float
+    message: float
+
+
+@dataclass(frozen=True, slots=True)
+class SendResult:
+    """The server took the message. Nothing of what it said is thrown away."""
+
+    message_id: str
+    envelope: Envelope
+    #: the reply to MAIL
+    sender_reply: Reply
+    #: the reply to RCPT of each recipient, in the order of the envelope
+    recipient_replies: tuple[Reply, ...]
+    #: the reply to DATA; None with BDAT, which has none
+    data_reply: Reply | None
+    #: the reply to the final dot: the one that makes it sent
+    final_reply: Reply
+    size: int
+    server: str
+    timings: Timings
+
+    @property
+    def state(self) -> DeliveryState:
+        return DeliveryState.PARTLY_SENT if self.rejected else DeliveryState.SENT
+
+    @property
+    def accepted(self) -> tuple[str, ...]:
+        return tuple(who.spec for who, reply in self._pairs() if reply.positive)
+
+    @property
+    def rejected(self) -> dict[str, Reply]:
+        """Refused recipients and what the server said about each."""
+        return {who.spec: reply for who, reply in self._pairs() if not reply.positive}
+
+    @property
+    def response(self) -> str:
+        """The last thing that the server said, often with its queue id."""
+        return str(self.final_reply)
+
+    def _pairs(self) -> Iterator[tuple[Address, Reply]]:
+        return zip(self.envelope.recipients, self.recipient_replies, strict=True)
+
+    def to_json(self) -> dict[str, object]:
+        return {
+            "state": self.state.value,
+            "message_id": self.message_id,
+            "accepted": list(self.accepted),
+            "rejected": list(self.rejected),
+            "rejected_errors": {address: reply.to_json() for address, reply in self.rejected.items()},
+            "response": self.response,
+            "envelope": {
+                "from": self.envelope.sender.spec if self.envelope.sender else "",
+                "to": [address.spec for address in self.envelope.recipients],
+            },
+            "replies": {
+                "mail": self.sender_reply.to_json(),
+                "rcpt": [reply.to_json() for reply in self.recipient_replies],
+                "data": self.data_reply.to_json() if self.data_reply else None,
+                "final": self.final_reply.to_json(),
+            },
+            "size": self.size,
+            "server": self.server,
+            "timings": {
+                "queue": self.timings.queue,
+                "connect": self.timings.connect,
+                "envelope": self.timings.envelope,
+                "message": self.timings.message,
+            },
+        }

@@ -1,0 +1,1 @@
+"""Conversations without input and output: bytes in, decisions and bytes out."""

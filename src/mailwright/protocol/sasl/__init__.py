@@ -1,0 +1,1 @@
+"""Signing in (RFC 4422), both sides of it."""
