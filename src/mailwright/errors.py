@@ -30,6 +30,7 @@
         │   ├── MessageRefused
         │   ├── MessageTooBig
         │   ├── Utf8NotOffered           an address needs SMTPUTF8 and the server does not have it
+        │   ├── EightBitNotOffered       prebuilt bytes are not ASCII and the server takes only ASCII
         │   └── Closed                   the Mailwright was closed while the message waited
         ├── PartlySent                   some recipients were refused and the caller asked to be told by an error
         └── Uncertain                    the final dot left, no reply came back: it may or may not be sent
@@ -251,7 +252,11 @@ class ProtocolViolation(NotSent):
     """The server said something that SMTP does not allow."""
 
     code = "protocol_violation"
-    temporary_by_nature = True
+
+    @property
+    def temporary(self) -> bool:
+        # What is not understood is tried again: the code of a reply in the wrong place means nothing.
+        return True
 
 
 class ServiceRefused(NotSent):
@@ -311,6 +316,12 @@ class Utf8NotOffered(NotSent):
     """An address has non-ASCII characters before the @, and the server does not offer SMTPUTF8."""
 
     code = "utf8_not_offered"
+
+
+class EightBitNotOffered(NotSent):
+    """The message is not all ASCII, and the server does not offer 8BITMIME."""
+
+    code = "eight_bit_not_offered"
 
 
 class Closed(NotSent):

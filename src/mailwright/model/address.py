@@ -32,6 +32,9 @@ UNSAFE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\
 # Zero-width characters come along with a paste and make two addresses that look the same; names may need them
 # (Persian, emoji), local parts do not.
 _UNSAFE_LOCAL = re.compile(UNSAFE.pattern[:-1] + r"\u00a0\u00ad\u200b-\u200f\u2060-\u2064\ufeff]")
+# Line ends in disguise, and encoded words, which have no place in an address (RFC 2047 section 5) but which some
+# readers decode there all the same: what comes out is another address than the one that was checked.
+_DISGUISED = re.compile(r"%0[0ad]|=\?[^?]*\?[bq]\?", re.IGNORECASE)
 
 
 @lru_cache(maxsize=4096)
@@ -80,6 +83,8 @@ class Address:
             raise InvalidAddress("the part before the @ is empty")
         if _UNSAFE_LOCAL.search(self.local) or UNSAFE.search(self.name):
             raise InvalidAddress("an address must not contain control or invisible characters or line breaks")
+        if ("%" in self.local or "?" in self.local) and _DISGUISED.search(self.local):
+            raise InvalidAddress("an address must not contain encoded words or encoded line breaks")
         if len(self.local.encode()) > MAX_LOCAL_OCTETS:
             raise InvalidAddress(f"the part before the @ is longer than {MAX_LOCAL_OCTETS} octets")
         ascii_domain(self.domain)

@@ -48,6 +48,13 @@ def parse_recipients(
     value: RecipientsInput, *, field: str = "", separator: Separator = "auto", lenient: bool = False
 ) -> tuple[Recipient, ...]:
     """Recipients in their order, exact duplicates dropped. `lenient` drops what cannot be read instead of raising."""
+    if type(value) is str:
+        simple = _SIMPLE.match(value)
+        if simple is not None:
+            try:
+                return (_simple_address(simple),)
+            except InvalidAddress:
+                pass  # said again below, with the field
     found: dict[Recipient, None] = {}
     for recipient in _read(value, field, separator, lenient=lenient):
         found[recipient] = None
@@ -159,12 +166,15 @@ def parse_text(text: str, *, separator: Separator = "auto") -> list[Recipient]:
     """All mailboxes and groups of a text. Positions in errors count characters of the text from 0."""
     simple = _SIMPLE.match(text)
     if simple is not None:
-        name, local, domain, bare_local, bare_domain = simple.groups()
-        address = _address(
-            local or bare_local, domain or bare_domain, (name or "").strip(), simple.start(2) if local else 0
-        )
-        return [address]
+        return [_simple_address(simple)]
     return _Scanner(text, _SEPARATORS[separator]).recipients()
+
+
+def _simple_address(match: re.Match[str]) -> Address:
+    name, local, domain, bare_local, bare_domain = match.groups()
+    if local:
+        return _address(local, domain, name.strip(), match.start(2))
+    return _address(bare_local, bare_domain, "", 0)
 
 
 class _Scanner:

@@ -54,6 +54,10 @@ class Composed:
     #: the bytes are not all ASCII, so the server must offer 8BITMIME (RFC 6152)
     eight_bit: bool = False
     dsn: DsnOptions | None = None
+    #: made by `mime`, which guarantees what is said above; anything else is checked before it is sent
+    canonical: bool = False
+    #: False only when it is known that no line starts with a dot, so that nobody has to look again
+    leading_dots: bool = True
 
     def __repr__(self) -> str:
         return f"Composed({len(self.content)} bytes, {len(self.envelope.recipients)} recipients, {self.message_id})"
@@ -67,10 +71,9 @@ class DeliveryState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Timings:
-    """Seconds spent in each step; `connect` is 0 on a session that was already open."""
+    """Seconds spent in each step. `queue` is the wait for a session, opening one included."""
 
     queue: float
-    connect: float
     envelope: float
     message: float
 
@@ -136,7 +139,6 @@ class SendResult:
             "server": self.server,
             "timings": {
                 "queue": self.timings.queue,
-                "connect": self.timings.connect,
                 "envelope": self.timings.envelope,
                 "message": self.timings.message,
             },

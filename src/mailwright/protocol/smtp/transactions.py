@@ -1,0 +1,347 @@
+"""Mail after mail over one open session, as few round trips as the server allows. A conversation without a socket.
+
+What stands on the wire, with PIPELINING (RFC 2920):
+
+    C: MAIL RCPT… DATA                                S: 250 250… 354
+    C: <message 1> . MAIL RCPT… DATA                  S: 250 250 250… 354     one round trip for each message
+    C: <message 2> .
+
+Each command that is written adds an `Expected` to a queue; each reply takes the first one off. That queue is the
+whole state: whatever happens, it says what was asked and not answered.
+
+*Uncertain* has one meaning: from the moment the final dot (or the end of the last BDAT chunk) is handed to the socket
+until its reply is read. A long message is therefore written first and its dot only when the socket has taken all of
+it (`drained`), so that a connection lost in the middle leaves the message surely unsent.
+
+The caller does three things: writes what `take_output()` gives, passes on `receive()`, `drained()`, `lost()` and
+`timed_out()`, and collects `take_settled()`.
+"""
+
+from collections import deque
+from collections.abc import Callable
+from typing import NamedTuple
+
+from mailwright.errors import (
+    ConnectionLost,
+    MailwrightError,
+    ProtocolViolation,
+    SendError,
+    ServerTimeout,
+    ServiceRefused,
+    Uncertain,
+)
+from mailwright.model.delivery import SendResult
+from mailwright.protocol.smtp import commands, content
+from mailwright.protocol.smtp.capabilities import Capabilities
+from mailwright.protocol.smtp.replies import ReplyReader
+from mailwright.protocol.smtp.transaction import Transaction, cannot_carry
+from mailwright.reply import Phase, Reply, make_reply
+
+#: up to this size a message and its dot leave in one write; a socket buffer takes that much at once
+ONE_WRITE = 65_536
+
+
+class Expected(NamedTuple):
+    phase: Phase
+    #: None for RSET, and for the dot that only ends an empty message
+    transaction: Transaction | None
+    command: str
+
+
+class Settled(NamedTuple):
+    transaction: Transaction
+    outcome: SendResult | MailwrightError
+
+
+class Transactions:
+    """Drives messages through a session that is open. `pull` gives the next message, or None."""
+
+    def __init__(
+        self, capabilities: Capabilities, *, server: str, chunking: bool, pull: Callable[[], Transaction | None]
+    ) -> None:
+        self._capabilities = capabilities
+        self._pipelining = capabilities.pipelining
+        self._chunking = chunking and capabilities.chunking
+        self._server = server
+        self._pull = pull
+        self._reader = ReplyReader()
+        self._expected: deque[Expected] = deque()
+        #: commands of the current envelope that still have to be written (without PIPELINING)
+        self._script: deque[tuple[bytes, Expected]] = deque()
+        self._output: list[bytes] = []
+        self._settled: list[Settled] = []
+        #: the message whose envelope is being given
+        self._current: Transaction | None = None
+        #: the message whose content is being written, and the end of it that is held back
+        self._draining: tuple[Transaction, bytes] | None = None
+        self._needs_reset = False
+        #: the session takes no further message
+        self.closing = False
+        #: messages answered so far
+        self.served = 0
+
+    # What the caller asks.
+
+    @property
+    def idle(self) -> bool:
+        return not self._expected and self._current is None and self._draining is None
+
+    @property
+    def draining(self) -> bool:
+        """A long message is being written; `drained()` has to be called when the socket has taken it."""
+        return self._draining is not None
+
+    @property
+    def phase(self) -> Phase:
+        """What the session is waiting for; QUEUE when for nothing."""
+        if self._draining is not None:
+            return Phase.BODY
+        return self._expected[0].phase if self._expected else Phase.QUEUE
+
+    def take_output(self) -> list[bytes]:
+        output, self._output = self._output, []
+        return output
+
+    def take_settled(self) -> list[Settled]:
+        settled, self._settled = self._settled, []
+        return settled
+
+    # What happens to it.
+
+    def wake(self, now: float) -> None:
+        """There may be work: begin when nothing is under way."""
+        if self.idle:
+            self._begin_next(now)
+
+    def receive(self, data: bytes, now: float) -> None:
+        for lines in self._reader.feed(data):
+            if not self._expected:
+                self._unasked(make_reply(lines, self.phase, ""))
+                return
+            expected = self._expected.popleft()
+            self._answer(expected, make_reply(lines, expected.phase, expected.command), now)
+            if self.closing:
+                return
+        if self._reader.malformed:
+            self._violate(self._reader.malformed)
+        elif self.idle:
+            self._begin_next(now)
+
+    def drained(self, now: float) -> None:
+        """The socket has taken the whole content: now its end, and with it the next envelope."""
+        if self._draining is not None:
+            (transaction, end), self._draining = self._draining, None
+            self._hand_over(transaction, end, now)
+
+    def lost(self, reason: str) -> None:
+        """The connection is gone. Settles everything that was under way."""
+        self._end(lambda: ConnectionLost(f"the connection was lost: {reason}" if reason else ""))
+
+    def timed_out(self, seconds: float) -> None:
+        self._end(lambda: ServerTimeout(f"the server did not answer within {seconds:g} s"))
+
+    # The envelope.
+
+    def _begin_next(self, now: float) -> None:
+        while not self.closing and (transaction := self._pull()) is not None:
+            refusal = cannot_carry(transaction.composed, self._capabilities, self._server)
+            if refusal is None:
+                try:
+                    self._plan_envelope(transaction)
+                except MailwrightError as error:
+                    refusal = error
+            if refusal is None:
+                transaction.started_at = now
+                self._current = transaction
+                self._advance()
+                return
+            self._script.clear()
+            self._settled.append(Settled(transaction, refusal))
+
+    def _plan_envelope(self, transaction: Transaction) -> None:
+        composed = transaction.composed
+        dsn = composed.dsn if self._capabilities.dsn else None
+        self._plan(commands.mail(composed, self._capabilities), Phase.MAIL, transaction)
+        for recipient in composed.envelope.recipients:
+            self._plan(commands.rcpt(recipient, dsn), Phase.RCPT, transaction)
+        if not self._chunking:
+            self._plan(b"DATA\r\n", Phase.DATA, transaction)
+        if self._needs_reset:
+            self._needs_reset = False
+            self._script.appendleft((b"RSET\r\n", Expected(Phase.RSET, None, "RSET")))
+
+    def _plan(self, line: bytes, phase: Phase, transaction: Transaction) -> None:
+        self._script.append((line, Expected(phase, transaction, line[:-2].decode())))
+
+    def _advance(self) -> None:
+        """Writes the commands of the envelope: all at once with PIPELINING, else one for each reply."""
+        script = self._script
+        if self._pipelining:
+            for line, expected in script:
+                self._output.append(line)
+                self._expected.append(expected)
+            script.clear()
+        elif script and not self._expected:
+            line, expected = script.popleft()
+            self._output.append(line)
+            self._expected.append(expected)
+
+    # The replies.
+
+    def _answer(self, expected: Expected, reply: Reply, now: float) -> None:
+        phase, transaction, _ = expected
+        if reply.code == 421:
+            self._goodbye(transaction, reply)
+        elif phase is Phase.FINAL_DOT:
+            self._answer_final(transaction, reply, now)
+        elif transaction is None:
+            self._advance()  # RSET: whatever the server thinks of it, MAIL will tell
+        elif 300 <= reply.code < 400 and not (phase is Phase.DATA and reply.code == 354):
+            self._violate(f"unexpected reply to {phase.upper()}: {reply.code}", reply)
+        elif phase is Phase.MAIL:
+            transaction.sender_reply = reply
+            self._continue(transaction, now)
+        elif phase is Phase.RCPT:
+            transaction.rcpt_replies.append(reply)
+            self._continue(transaction, now)
+        else:
+            self._answer_data(transaction, reply, now)
+
+    def _continue(self, transaction: Transaction, now: float) -> None:
+        """After MAIL and each RCPT. With PIPELINING and DATA there is nothing to decide before DATA is answered."""
+        sender = transaction.sender_reply
+        sender_refused = sender is not None and not sender.positive
+        if transaction.envelope_answered and (self._chunking or not self._pipelining):
+            if not transaction.envelope_stands:
+                self._refuse(transaction)
+            elif self._chunking:
+                self._send_content(transaction, now)
+            else:
+                self._advance()
+        elif not self._pipelining:
+            if sender_refused:
+                self._refuse(transaction)
+            else:
+                self._advance()
+
+    def _answer_data(self, transaction: Transaction, reply: Reply, now: float) -> None:
+        transaction.data_reply = reply
+        if reply.code == 354 and transaction.envelope_stands:
+            self._send_content(transaction, now)
+        elif reply.code == 354 and transaction.sender_reply is not None and transaction.sender_reply.positive:
+            # QUIRK data_without_recipients: RFC 2920 section 3.1 wants a lone dot then, and no message.
+            self._output.append(content.FINAL_DOT)
+            self._expected.append(Expected(Phase.FINAL_DOT, None, "."))
+            self._refuse(transaction)
+        elif reply.code == 354:
+            self._violate("the server wants a message although it refused the sender", reply)
+        elif reply.positive:
+            self._violate(f"unexpected reply to DATA: {reply.code}", reply)
+        else:
+            self._refuse(transaction)
+
+    def _answer_final(self, transaction: Transaction | None, reply: Reply, now: float) -> None:
+        if transaction is None:
+            return
+        if 300 <= reply.code < 400:
+            # No answer at all: put the question back, so that the end finds it unanswered.
+            self._expected.appendleft(Expected(Phase.FINAL_DOT, transaction, reply.command))
+            self._violate(f"unexpected reply to the final dot: {reply.code}", reply)
+            return
+        self.served += 1
+        outcome: SendResult | SendError
+        if reply.code < 300:
+            outcome = transaction.result(reply, self._server, now)
+        else:
+            # A refusal is an answer too: the message is surely not taken (RFC 5321 section 4.2.5).
+            outcome = transaction.refusal(reply, self._server)
+        self._settled.append(Settled(transaction, outcome))
+
+    def _refuse(self, transaction: Transaction) -> None:
+        """The envelope did not stand. The server may still hold half of it, so the next one resets first."""
+        self._current = None
+        self._script.clear()
+        self._needs_reset = True
+        self.served += 1
+        self._settled.append(Settled(transaction, transaction.refusal(transaction.data_reply, self._server)))
+
+    # The content.
+
+    def _send_content(self, transaction: Transaction, now: float) -> None:
+        self._current = None
+        transaction.final_at = now
+        composed = transaction.composed
+        body = composed.content
+        if self._chunking:
+            self._output.append(b"BDAT %d LAST\r\n" % len(body))
+            # The last octet is to BDAT what the dot is to DATA: without it the message is not complete.
+            body, end = body[:-1], body[-1:]
+        else:
+            body, end = content.dot_stuffed(body) if composed.leading_dots else body, content.FINAL_DOT
+        self._output.append(body)
+        if len(body) <= ONE_WRITE:
+            self._hand_over(transaction, end, now)
+        else:
+            self._draining = (transaction, end)
+
+    def _hand_over(self, transaction: Transaction, end: bytes, now: float) -> None:
+        transaction.dot_handed = True
+        self._output.append(end)
+        self._expected.append(Expected(Phase.FINAL_DOT, transaction, "BDAT" if self._chunking else "."))
+        if self._pipelining:
+            # RFC 2920 section 3.1: the end of a message may open a group of commands.
+            self._begin_next(now)
+
+    # Endings. After each of them no further reply is believed.
+
+    def _unasked(self, reply: Reply) -> None:
+        """A reply to nothing. It would pair all that follow with the wrong commands, so the session ends.
+
+        In the middle of a message it is a server that has seen enough; at any time it may be a 421 (RFC 5321
+        section 3.8).
+        """
+        if reply.positive:
+            self._violate(f"a reply that nobody asked for: {reply.code}", reply)
+            return
+        if self._draining is not None and reply.code != 421:
+            (transaction, _), self._draining = self._draining, None
+            self._settled.append(Settled(transaction, transaction.refusal(reply, self._server)))
+        self._end(lambda: ServiceRefused("the server closes the connection", phase=reply.phase, reply=reply))
+
+    def _goodbye(self, transaction: Transaction | None, reply: Reply) -> None:
+        """421 in place of an answer. To a final dot it is one: not taken, try again later."""
+        if reply.phase is Phase.FINAL_DOT and transaction is not None:
+            self._settled.append(Settled(transaction, transaction.refusal(reply, self._server)))
+        self._end(lambda: ServiceRefused("the server closes the connection", phase=reply.phase, reply=reply))
+
+    def _violate(self, reason: str, reply: Reply | None = None) -> None:
+        phase = reply.phase if reply is not None else Phase.QUEUE
+        self._end(lambda: ProtocolViolation(reason, phase=phase, reply=reply))
+
+    def _end(self, reason: Callable[[], SendError]) -> None:
+        """Everything under way is settled, each message by what was asked of it."""
+        self.closing = True
+        under_way = [expected.transaction for expected in self._expected]
+        under_way += [self._draining[0] if self._draining is not None else None, self._current]
+        for transaction in dict.fromkeys(under_way):
+            if transaction is not None:
+                self._settled.append(Settled(transaction, self._ended(transaction, reason())))
+        self._expected.clear()
+        self._script.clear()
+        self._current = self._draining = None
+
+    def _ended(self, transaction: Transaction, error: SendError) -> SendError:
+        error.server = self._server
+        if not transaction.dot_handed:
+            if error.phase is Phase.QUEUE:
+                error.phase = self._phase_of(transaction)
+            return error
+        hint = "look for the Message-ID at the recipient, or accept that it may arrive twice"
+        uncertain = Uncertain(phase=Phase.FINAL_DOT, reply=error.reply, server=self._server, hint=hint)
+        uncertain.__cause__ = error
+        return uncertain
+
+    def _phase_of(self, transaction: Transaction) -> Phase:
+        if self._draining is not None and transaction is self._draining[0]:
+            return Phase.BODY
+        return next((expected.phase for expected in self._expected if expected.transaction is transaction), Phase.MAIL)
