@@ -1,0 +1,59 @@
+"""What people and scripts get to see. Results go to standard output, everything else to standard error."""
+
+import json
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.markup import escape
+
+from mailwright.errors import MailwrightError, SendError
+from mailwright.reply import printable
+
+#: rich leaves colours out where the output is no terminal, and where NO_COLOR is set
+console = Console(highlight=False, soft_wrap=True)
+errors = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def print_json(value: Mapping[str, object]) -> None:
+    # The console would wrap and colour it; a script wants the bytes.
+    sys.stdout.write(json.dumps(value, ensure_ascii=False) + "\n")
+    sys.stdout.flush()
+
+
+def print_error(error: MailwrightError, *, as_json: bool) -> None:
+    if as_json:
+        print_json({"ok": False, "error": error.to_json()})
+        return
+    where = f" [dim]({error.phase})[/dim]" if isinstance(error, SendError) else ""
+    field = f"{error.field}: " if error.field else ""
+    errors.print(f"[bold red]{error.code}[/bold red]{where} {safe(field + error.message)}")
+    if isinstance(error, SendError):
+        for line in _what_the_server_said(error):
+            errors.print(f"  {safe(line)}")
+    if error.hint:
+        errors.print(f"  [bold]what to do:[/bold] {safe(error.hint)}")
+
+
+def _what_the_server_said(error: SendError) -> Iterator[str]:
+    if error.recipients:
+        for address, reply in error.recipients.items():
+            yield f"{address}: {reply}"
+    elif error.reply is not None:
+        yield f"the server said: {error.reply}"
+
+
+def safe(text: str) -> str:
+    """Text of others: no escape sequences for the terminal, no markup for rich."""
+    return escape(printable(text))
+
+
+@contextmanager
+def busy(what: str) -> Iterator[None]:
+    """A sign of life while a server takes its time; only on a terminal."""
+    if errors.is_terminal:
+        with errors.status(what):
+            yield
+    else:
+        yield

@@ -1,0 +1,235 @@
+"""Opening a connection: the one way for every socket. Resolve once, admit, try all addresses, connect.
+
+Addresses are tried in the manner of RFC 8305 (happy eyeballs): IPv6 and IPv4 by turns, the next one begins when the
+one before has failed or has not answered for a quarter of a second, the first that connects wins.
+"""
+
+import asyncio
+import ipaddress
+import socket
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from itertools import zip_longest
+
+from mailwright.errors import ConnectFailed, DialRefused, NotSent, ResolveFailed, ServerTimeout
+from mailwright.model.account import Outgoing, Proxy
+from mailwright.model.security import PortPolicy
+from mailwright.reply import Phase
+from mailwright.transport.dial_policy import DialPolicy, IPAddress, Purpose, Reach, reach_of
+from mailwright.transport.proxy import open_tunnel
+
+#: RFC 8305 section 5, "Connection Attempt Delay"
+ATTEMPT_DELAY = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class Dialled:
+    """An open connection and where it leads."""
+
+    socket: socket.socket
+    #: what was connected to, for people: address and port
+    peer: str
+    #: this machine or the local network, so that nobody else listens in between
+    local: bool
+    #: every address that the name had
+    resolved: tuple[str, ...]
+    #: this end as an address literal (RFC 5321 section 4.1.3): what EHLO says on a host without a full name
+    own_literal: str
+
+
+class Dialler:
+    """Opens connections under the operator's policy."""
+
+    def __init__(self, policy: DialPolicy) -> None:
+        self._policy = policy
+
+    async def dial(self, outgoing: Outgoing, purpose: Purpose = Purpose.ACCOUNT) -> Dialled:
+        """A connection to the server of an account, through its proxy where it has one."""
+        if outgoing.proxy is not None:
+            return await self._through(outgoing.proxy, outgoing, purpose)
+        addresses = await self._resolve(outgoing.host, outgoing.port, outgoing.timeouts.connect)
+        admitted = self._admit(outgoing, addresses, purpose)
+        connected = await _connect_first(admitted, outgoing.port, outgoing.source_address, outgoing.timeouts.connect)
+        return _dialled(connected, addresses)
+
+    async def _through(self, proxy: Proxy, outgoing: Outgoing, purpose: Purpose) -> Dialled:
+        """The proxy resolves the name, so only a literal address can be judged here; the proxy itself always is."""
+        literal = _literal(outgoing.host)
+        if literal is not None:
+            self._admit(outgoing, [literal], purpose)
+        elif outgoing.port == 25 and outgoing.port_25 is not PortPolicy.ALWAYS:
+            raise _port_25_refused(outgoing)
+        timeout = outgoing.timeouts.connect
+        addresses = await self._resolve(proxy.host, proxy.port, timeout)
+        admitted = [one for one in addresses if not self._policy.objection(one, purpose)]
+        if not admitted:
+            raise DialRefused(f"the policy does not allow the proxy {proxy.host}", phase=Phase.PROXY)
+        connected = await _connect_first(admitted, proxy.port, outgoing.source_address, timeout)
+        try:
+            async with asyncio.timeout(timeout):
+                await open_tunnel(connected, proxy, outgoing.host, outgoing.port)
+        except TimeoutError as error:
+            connected.close()
+            if isinstance(error, NotSent):
+                raise
+            message = f"the proxy did not open the connection within {timeout:g} s"
+            raise ServerTimeout(message, phase=Phase.PROXY, server=outgoing.host) from None
+        except BaseException:
+            connected.close()
+            raise
+        return Dialled(
+            connected,
+            f"{outgoing.host}:{outgoing.port} by {proxy.kind} proxy",
+            local=False,
+            resolved=(),
+            own_literal=_own_literal(connected),
+        )
+
+    async def _resolve(self, host: str, port: int, timeout: float) -> list[IPAddress]:  # noqa: ASYNC109 - named in the error
+        literal = _literal(host)
+        if literal is not None:
+            return [literal]
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(timeout):
+                found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        except TimeoutError:
+            raise ServerTimeout(f"{host} did not resolve within {timeout:g} s", phase=Phase.RESOLVE) from None
+        except (OSError, UnicodeError) as error:
+            hint = "check the spelling of the host, and that this machine can resolve names"
+            raise ResolveFailed(f"{host} has no address", phase=Phase.RESOLVE, server=host, hint=hint) from error
+        return list(dict.fromkeys(ipaddress.ip_address(str(entry[4][0]).partition("%")[0]) for entry in found))
+
+    def _admit(self, outgoing: Outgoing, addresses: Sequence[IPAddress], purpose: Purpose) -> list[IPAddress]:
+        objections = {address: self._policy.objection(address, purpose) for address in addresses}
+        admitted = [address for address in addresses if not objections[address]]
+        if not admitted:
+            reasons = ", ".join(f"{address}: {why}" for address, why in objections.items())
+            hint = "the operator can allow the network: MAILWRIGHT_DIAL_ALLOW"
+            message = f"the policy does not allow {outgoing.host} ({reasons})"
+            raise DialRefused(message, phase=Phase.CONNECT, server=outgoing.host, hint=hint)
+        if outgoing.port == 25:
+            admitted = [address for address in admitted if _port_25_allowed(outgoing.port_25, address)]
+            if not admitted:
+                raise _port_25_refused(outgoing)
+        return admitted
+
+
+def _literal(host: str) -> IPAddress | None:
+    with suppress(ValueError):
+        return ipaddress.ip_address(host)
+    return None
+
+
+def _port_25_allowed(policy: PortPolicy, address: IPAddress) -> bool:
+    if policy is PortPolicy.LOCAL:
+        return reach_of(address) in (Reach.LOOPBACK, Reach.PRIVATE)
+    return policy is PortPolicy.ALWAYS
+
+
+def _port_25_refused(outgoing: Outgoing) -> DialRefused:
+    return DialRefused(
+        "port 25 is for mail between servers; providers and hosters block it for sending",
+        phase=Phase.CONNECT,
+        server=outgoing.host,
+        field="port",
+        hint="use 587 or 465; port_25 always allows it for a relay of your own",
+    )
+
+
+def _dialled(connected: socket.socket, addresses: Sequence[IPAddress]) -> Dialled:
+    host, port = connected.getpeername()[:2]
+    local = reach_of(ipaddress.ip_address(host.partition("%")[0])) in (Reach.LOOPBACK, Reach.PRIVATE)
+    peer = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    return Dialled(connected, peer, local, tuple(str(address) for address in addresses), _own_literal(connected))
+
+
+def _own_literal(connected: socket.socket) -> str:
+    own = ipaddress.ip_address(str(connected.getsockname()[0]).partition("%")[0])
+    return f"[IPv6:{own}]" if own.version == 6 else f"[{own}]"
+
+
+def by_turns(addresses: Sequence[IPAddress]) -> list[IPAddress]:
+    """IPv6 and IPv4 by turns, each in the order of the resolver (RFC 8305 section 4)."""
+    first_version = addresses[0].version
+    one = [address for address in addresses if address.version == first_version]
+    other = [address for address in addresses if address.version != first_version]
+    return [address for pair in zip_longest(one, other) for address in pair if address is not None]
+
+
+async def _connect_first(
+    addresses: Sequence[IPAddress],
+    port: int,
+    source: str,
+    timeout: float,  # noqa: ASYNC109 - named in the error
+) -> socket.socket:
+    failures: dict[str, str] = {}
+    pending: set[asyncio.Task[socket.socket]] = set()
+    waiting = by_turns(addresses)
+    try:
+        async with asyncio.timeout(timeout):
+            while waiting or pending:
+                if waiting:
+                    address = waiting.pop(0)
+                    pending.add(asyncio.create_task(_connect(address, port, source), name=str(address)))
+                delay = ATTEMPT_DELAY if waiting else None
+                done, pending = await asyncio.wait(pending, timeout=delay, return_when=asyncio.FIRST_COMPLETED)
+                winner = _take_winner(done, failures)
+                if winner is not None:
+                    return winner
+    except TimeoutError:
+        for task in pending:
+            failures[task.get_name()] = "no answer"
+        message = f"no connection within {timeout:g} s ({_listed(failures, port)})"
+        hint = "a firewall may swallow the packets; hosters often block 25, 465 and 587"
+        raise ServerTimeout(message, phase=Phase.CONNECT, hint=hint) from None
+    finally:
+        await _abandon(pending)
+    raise ConnectFailed(
+        f"no connection ({_listed(failures, port)})",
+        phase=Phase.CONNECT,
+        hint="check host and port, and that the server runs",
+    )
+
+
+def _take_winner(done: set[asyncio.Task[socket.socket]], failures: dict[str, str]) -> socket.socket | None:
+    """The first that connected; others that connected in the same moment are closed."""
+    winner = None
+    for task in done:
+        error = task.exception()
+        if error is not None:
+            failures[task.get_name()] = (error.strerror if isinstance(error, OSError) else "") or str(error)
+        elif winner is None:
+            winner = task.result()
+        else:
+            task.result().close()
+    return winner
+
+
+async def _abandon(tasks: set[asyncio.Task[socket.socket]]) -> None:
+    for task in tasks:
+        task.cancel()
+    for outcome in await asyncio.gather(*tasks, return_exceptions=True):
+        if isinstance(outcome, socket.socket):
+            outcome.close()
+
+
+async def _connect(address: IPAddress, port: int, source: str) -> socket.socket:
+    family = socket.AF_INET6 if address.version == 6 else socket.AF_INET
+    opened = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        opened.setblocking(False)
+        opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        opened.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        if source:
+            opened.bind((source, 0))
+        await asyncio.get_running_loop().sock_connect(opened, (str(address), port))
+    except BaseException:
+        opened.close()
+        raise
+    return opened
+
+
+def _listed(failures: dict[str, str], port: int) -> str:
+    return "; ".join(f"{address} port {port}: {why}" for address, why in failures.items()) or "no address was tried"

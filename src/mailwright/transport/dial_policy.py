@@ -1,0 +1,126 @@
+"""Which addresses may be dialled, and for whom. Pure: a table and two questions.
+
+Every socket that Mailwright opens goes to an address that this policy has admitted; the name is resolved once and the
+connection goes to the very address that was looked at, so that a name cannot change its mind in between.
+
+Two kinds of callers: the mail server of an *account*, which an administrator configured, may be on this machine or in
+the local network; what a *request* brings along (an attachment's address, a webhook) may not.
+"""
+
+import ipaddress
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from mailwright.errors import InvalidSetting
+
+IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
+IPNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+class Purpose(StrEnum):
+    #: a server that an administrator configured
+    ACCOUNT = "account"
+    #: an address that came along with a request
+    REQUEST = "request"
+
+
+class Reach(StrEnum):
+    """What an address is, seen from here."""
+
+    PUBLIC = "public"
+    #: this machine
+    LOOPBACK = "loopback"
+    #: the local network
+    PRIVATE = "private"
+    #: nothing that a mail server lives on: link-local (cloud metadata!), multicast, documentation, reserved …
+    SPECIAL = "special"
+
+
+# IANA's special-purpose registries (RFC 6890 and its updates), and what each range means to us.
+_RANGES: tuple[tuple[str, Reach], ...] = (
+    ("0.0.0.0/8", Reach.SPECIAL),
+    ("10.0.0.0/8", Reach.PRIVATE),
+    ("100.64.0.0/10", Reach.PRIVATE),
+    ("127.0.0.0/8", Reach.LOOPBACK),
+    ("169.254.0.0/16", Reach.SPECIAL),
+    ("172.16.0.0/12", Reach.PRIVATE),
+    ("192.0.0.0/24", Reach.SPECIAL),
+    ("192.0.2.0/24", Reach.SPECIAL),
+    ("192.88.99.0/24", Reach.SPECIAL),
+    ("192.168.0.0/16", Reach.PRIVATE),
+    ("198.18.0.0/15", Reach.SPECIAL),
+    ("198.51.100.0/24", Reach.SPECIAL),
+    ("203.0.113.0/24", Reach.SPECIAL),
+    ("224.0.0.0/4", Reach.SPECIAL),
+    ("240.0.0.0/4", Reach.SPECIAL),
+    ("::/128", Reach.SPECIAL),
+    ("::1/128", Reach.LOOPBACK),
+    ("64:ff9b:1::/48", Reach.SPECIAL),
+    ("100::/64", Reach.SPECIAL),
+    ("2001::/23", Reach.SPECIAL),
+    ("2001:db8::/32", Reach.SPECIAL),
+    ("3fff::/20", Reach.SPECIAL),
+    ("5f00::/16", Reach.SPECIAL),
+    ("fc00::/7", Reach.PRIVATE),
+    ("fe80::/10", Reach.SPECIAL),
+    ("fec0::/10", Reach.SPECIAL),
+    ("ff00::/8", Reach.SPECIAL),
+)
+_TABLE = tuple((ipaddress.ip_network(network), reach) for network, reach in _RANGES)
+_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+
+
+def reach_of(address: IPAddress) -> Reach:
+    """What an address is. IPv6 forms that carry an IPv4 address are what that address is: otherwise
+    `::ffff:127.0.0.1`, 6to4, Teredo and NAT64 are ways around every rule about IPv4."""
+    if isinstance(address, ipaddress.IPv6Address):
+        inner = _carried(address)
+        if inner is not None:
+            return reach_of(inner)
+    for network, reach in _TABLE:
+        if address in network:
+            return reach
+    return Reach.PUBLIC
+
+
+def _carried(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
+    if address.ipv4_mapped is not None:
+        return address.ipv4_mapped
+    if address.sixtofour is not None:
+        return address.sixtofour
+    if address in _NAT64 or (int(address) >> 32 == 0 and int(address) > 1):
+        return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class DialPolicy:
+    """The operator's decision. The defaults suit a machine with ordinary neighbours."""
+
+    #: networks that may be dialled whatever they are, for every purpose
+    allow: tuple[IPNetwork, ...] = ()
+    #: networks that may not be dialled, whatever else is said
+    refuse: tuple[IPNetwork, ...] = ()
+
+    def objection(self, address: IPAddress, purpose: Purpose) -> str:
+        """Why this address may not be dialled; empty when it may."""
+        if any(address in network for network in self.refuse):
+            return "the operator refuses this network"
+        if any(address in network for network in self.allow):
+            return ""
+        reach = reach_of(address)
+        if reach is Reach.PUBLIC or (purpose is Purpose.ACCOUNT and reach is not Reach.SPECIAL):
+            return ""
+        return f"{reach} address"
+
+
+def parse_networks(texts: Iterable[str], setting: str) -> tuple[IPNetwork, ...]:
+    """Networks from a setting, such as `10.1.0.0/16`."""
+    found = []
+    for text in texts:
+        try:
+            found.append(ipaddress.ip_network(text.strip(), strict=False))
+        except ValueError:
+            raise InvalidSetting(f"{text!r} is not a network", field=setting, hint="such as 10.1.0.0/16") from None
+    return tuple(found)

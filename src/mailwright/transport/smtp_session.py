@@ -1,0 +1,374 @@
+"""One connection to an SMTP server: asyncio on the outside, the two conversations of `protocol.smtp` inside.
+
+Opening is a coroutine, because it happens once. Sending is driven by the bytes that arrive, without a coroutine or a
+timer for each message, because that is what it is all about.
+"""
+
+import asyncio
+import secrets
+import ssl
+from collections import deque
+from typing import NoReturn, Protocol, cast
+
+from mailwright.errors import ConnectionLost, ProtocolViolation, SendError, ServerTimeout, TlsFailed
+from mailwright.model.account import Outgoing
+from mailwright.model.security import Security
+from mailwright.protocol.smtp.handshake import Circumstances, Command, Greeting, Opened, Steps, UpgradeTls, handshake
+from mailwright.protocol.smtp.replies import ReplyReader
+from mailwright.protocol.smtp.transaction import Transaction
+from mailwright.protocol.smtp.transactions import Settled, Transactions
+from mailwright.reply import Phase, make_reply
+from mailwright.transport.dial import Dialled, Dialler
+from mailwright.transport.tls import TlsContexts, TlsFacts, check_peer, explain
+
+#: how long a server gets to answer QUIT; nothing depends on it
+QUIT_SECONDS = 2.0
+#: how often to look whether the socket has taken a long message, where nobody tells
+DRAIN_POLL = 0.002
+
+
+class SessionOwner(Protocol):
+    """Who gives a session its work."""
+
+    def pull(self, session: "SmtpSession") -> Transaction | None: ...
+
+    def settled(self, session: "SmtpSession", settled: Settled) -> None: ...
+
+    def idle(self, session: "SmtpSession") -> None:
+        """Nothing is under way and nothing was pulled."""
+
+    def ended(self, session: "SmtpSession") -> None:
+        """The session takes no further message. Called once."""
+
+
+class SmtpSession(asyncio.Protocol):
+    def __init__(self, outgoing: Outgoing, owner: SessionOwner) -> None:
+        self._outgoing = outgoing
+        self._owner = owner
+        self._loop = asyncio.get_running_loop()
+        #: the connection itself; below TLS where there is TLS
+        self._wire: asyncio.Transport | None = None
+        #: what is written to: the connection, or TLS on top of it
+        self._transport: asyncio.Transport | None = None
+        self._transactions: Transactions | None = None
+        #: replies that wait to be read while the session opens
+        self._reader = ReplyReader()
+        self._inbox: deque[list[bytes]] = deque()
+        self._arrival: asyncio.Event = asyncio.Event()
+        self._lost: str | None = None
+        self._closed: asyncio.Future[None] = self._loop.create_future()
+        self._has_ended = False
+        self._timer: asyncio.TimerHandle | None = None
+        self._deadline = 0.0
+        self._buffered_at_check = 0
+        #: messages that were begun here
+        self.taken = 0
+        # What became known on the way, for the check report; each None until then.
+        self.dialled: Dialled | None = None
+        self.tls: TlsFacts | None = None
+        self.opened: Opened | None = None
+
+    # Opening.
+
+    async def open(self, dialler: Dialler, contexts: TlsContexts, ehlo_name: str) -> Opened:
+        """Connects, upgrades, signs in. Raises the SendError that says which of these failed."""
+        try:
+            self.dialled = await dialler.dial(self._outgoing)
+            await self._connect(self.dialled, contexts)
+            given = Circumstances(
+                ehlo_name=self._outgoing.ehlo_name or ehlo_name or self.dialled.own_literal,
+                encrypted=self.tls is not None,
+                local=self.dialled.local,
+                nonce=secrets.token_urlsafe(24),
+            )
+            self.opened = await self._drive(handshake(self._outgoing, given), contexts)
+        except SendError as error:
+            error.server = error.server or self._outgoing.host
+            self.abort()
+            raise
+        except BaseException:
+            self.abort()
+            raise
+        self._transactions = Transactions(
+            self.opened.capabilities,
+            server=self._outgoing.host,
+            chunking=self._outgoing.chunking,
+            pull=self._pull,
+        )
+        if self._lost is not None or self._inbox:
+            self.abort()
+            self._raise_lost(Phase.EHLO)
+        return self.opened
+
+    async def _connect(self, dialled: Dialled, contexts: TlsContexts) -> None:
+        try:
+            await self._loop.create_connection(lambda: self, sock=dialled.socket)
+        except BaseException:
+            dialled.socket.close()
+            raise
+        if self._outgoing.security is Security.IMPLICIT:
+            if self._spoke_already:
+                hint = f"port {self._outgoing.port} begins in clear text: set security to starttls"
+                raise TlsFailed("the server does not answer in TLS", phase=Phase.TLS, hint=hint)
+            await self._encrypt(contexts)
+
+    async def _upgrade(self, contexts: TlsContexts) -> None:
+        # RFC 3207 section 6 and CVE-2011-0411: what was sent in clear text behind the 220 would be taken for an
+        # answer that came encrypted.
+        if self._spoke_already:
+            raise ProtocolViolation("the server sent more than its reply to STARTTLS", phase=Phase.STARTTLS)
+        await self._encrypt(contexts)
+
+    @property
+    def _spoke_already(self) -> bool:
+        return bool(self._inbox) or self._reader.buffered
+
+    async def _encrypt(self, contexts: TlsContexts) -> None:
+        assert self._wire is not None
+        timeout = self._outgoing.timeouts.tls
+        try:
+            encrypted = await self._loop.start_tls(
+                self._wire,
+                self,
+                contexts.for_server(self._outgoing),
+                server_hostname=self._outgoing.host,
+                ssl_handshake_timeout=timeout,
+                ssl_shutdown_timeout=QUIT_SECONDS,
+            )
+        except BaseException as error:  # noqa: BLE001 - told apart in _raise_tls
+            self._raise_tls(error, timeout)
+        # A cast, not an assertion: the transports of uvloop have the methods without the base class.
+        self._transport = cast("asyncio.Transport", encrypted)
+        self._check_peer()
+
+    def _check_peer(self) -> None:
+        assert self._transport is not None
+        connection = self._transport.get_extra_info("ssl_object")
+        self.tls = check_peer(connection, self._outgoing)
+
+    def _raise_tls(self, error: BaseException, timeout: float) -> NoReturn:
+        if isinstance(error, TimeoutError) or (isinstance(error, ConnectionError) and "longer than" in str(error)):
+            message = f"the TLS handshake took longer than {timeout:g} s"
+            hint = explain(ConnectionResetError(), self._outgoing).hint
+            raise ServerTimeout(message, phase=Phase.TLS, hint=hint) from error
+        if isinstance(error, ssl.SSLError | OSError | EOFError | SendError):
+            raise explain(error, self._outgoing) from error
+        raise error
+
+    async def _drive(self, steps: Steps, contexts: TlsContexts) -> Opened:
+        answer = None
+        while True:
+            try:
+                step = steps.send(answer)
+            except StopIteration as stop:
+                opened: Opened = stop.value
+                return opened
+            if isinstance(step, UpgradeTls):
+                await self._upgrade(contexts)
+                answer = None
+                continue
+            lines = await self._say(step)
+            answer = make_reply(lines, step.phase, step.shown if isinstance(step, Command) else "")
+
+    async def _say(self, step: Greeting | Command) -> list[bytes]:
+        if isinstance(step, Command):
+            if self._inbox:
+                raise ProtocolViolation("the server spoke out of turn", phase=step.phase)
+            assert self._transport is not None
+            self._transport.write(step.line)
+        limits = self._outgoing.timeouts
+        limit = limits.greeting if step.phase is Phase.GREETING else limits.reply
+        try:
+            async with asyncio.timeout(limit):
+                return await self._next_reply(step.phase)
+        except TimeoutError as error:
+            if isinstance(error, SendError):
+                raise
+            raise self._silent(step.phase, limit) from None
+
+    async def _next_reply(self, phase: Phase) -> list[bytes]:
+        while not self._inbox:
+            if self._reader.malformed:
+                raise ProtocolViolation(self._reader.malformed, phase=phase)
+            if self._lost is not None:
+                self._raise_lost(phase)
+            self._arrival.clear()
+            await self._arrival.wait()
+        return self._inbox.popleft()
+
+    def _silent(self, phase: Phase, limit: float) -> ServerTimeout:
+        hint = ""
+        if phase is Phase.GREETING and self._outgoing.security is not Security.IMPLICIT:
+            hint = f"does port {self._outgoing.port} begin in TLS, as 465 does? then set security to implicit"
+        return ServerTimeout(f"the server did not answer within {limit:g} s", phase=phase, hint=hint)
+
+    def _raise_lost(self, phase: Phase) -> NoReturn:
+        raise ConnectionLost(f"the connection was lost: {self._lost}" if self._lost else "", phase=phase)
+
+    # Sending.
+
+    @property
+    def warm(self) -> bool:
+        """The session has answered for a message before."""
+        return self._transactions is not None and self._transactions.served > 0
+
+    def wake(self) -> None:
+        """There is work in the queue."""
+        if self._transactions is not None and not self._has_ended:
+            self._transactions.wake(self._loop.time())
+            self._flush()
+
+    def _pull(self) -> Transaction | None:
+        transaction = self._owner.pull(self)
+        if transaction is not None:
+            self.taken += 1
+        return transaction
+
+    def _flush(self) -> None:
+        """Writes what the conversation has to say, tells the owner what was settled, sets the clock."""
+        transactions = self._transactions
+        assert transactions is not None
+        while output := transactions.take_output():
+            self._write(output)
+            if transactions.draining:
+                if self._written():
+                    transactions.drained(self._loop.time())
+                elif self._transport is not self._wire:
+                    self._loop.call_later(DRAIN_POLL, self._look_at_drain)
+        for settled in transactions.take_settled():
+            self._owner.settled(self, settled)
+        if transactions.closing:
+            self._end()
+            self.abort()
+        elif transactions.idle:
+            self._owner.idle(self)
+        else:
+            self._watch(transactions)
+
+    def _write(self, output: list[bytes]) -> None:
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.write(b"".join(output) if len(output) > 1 else output[0])
+
+    def _written(self) -> bool:
+        return self._buffered() == 0
+
+    def _buffered(self) -> int:
+        """Bytes that the socket has not taken yet, here and below TLS."""
+        above, below = self._transport, self._wire
+        if above is None or below is None:
+            return 0
+        return below.get_write_buffer_size() + (above.get_write_buffer_size() if above is not below else 0)
+
+    def _look_at_drain(self) -> None:
+        """TLS takes everything at once and never says when the socket has taken it from there, so it is asked."""
+        if self._transactions is None or not self._transactions.draining or self._has_ended:
+            return
+        if self._written():
+            self.resume_writing()
+        else:
+            self._loop.call_later(DRAIN_POLL, self._look_at_drain)
+
+    # The clock: one timer for each connection, moved only when it would ring too late.
+
+    def _watch(self, transactions: Transactions) -> None:
+        self._deadline = self._loop.time() + self._limit(transactions.phase)
+        if self._timer is None or self._deadline < self._timer.when():
+            if self._timer is not None:
+                self._timer.cancel()
+            self._timer = self._loop.call_at(self._deadline, self._ring)
+
+    def _limit(self, phase: Phase) -> float:
+        limits = self._outgoing.timeouts
+        return limits.final_reply if phase is Phase.FINAL_DOT else limits.reply
+
+    def _ring(self) -> None:
+        self._timer = None
+        transactions = self._transactions
+        if transactions is None or transactions.idle or self._has_ended:
+            return
+        if self._loop.time() < self._deadline - 0.001:
+            self._timer = self._loop.call_at(self._deadline, self._ring)
+        elif transactions.draining and self._making_progress():
+            self._watch(transactions)
+        else:
+            transactions.timed_out(self._limit(transactions.phase))
+            self._flush()
+
+    def _making_progress(self) -> bool:
+        """A long message on a slow line is no silence, as long as the server goes on taking bytes."""
+        before, self._buffered_at_check = self._buffered_at_check, self._buffered()
+        return before == 0 or self._buffered_at_check < before
+
+    # What asyncio tells.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._wire = self._transport = cast("asyncio.Transport", transport)
+        # Zero: we want to hear when the last byte has gone to the socket, that is when the final dot may follow.
+        self._wire.set_write_buffer_limits(high=0)
+
+    def data_received(self, data: bytes) -> None:
+        if self._has_ended:
+            return
+        if self._transactions is not None:
+            self._transactions.receive(data, self._loop.time())
+            self._flush()
+        else:
+            self._inbox.extend(self._reader.feed(data))
+            self._arrival.set()
+
+    def resume_writing(self) -> None:
+        transactions = self._transactions
+        if transactions is not None and transactions.draining and not self._has_ended and self._written():
+            self._buffered_at_check = 0
+            transactions.drained(self._loop.time())
+            self._flush()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._lost = str(exc) if exc is not None else "closed by the server"
+        self._arrival.set()
+        if not self._closed.done():
+            self._closed.set_result(None)
+        if self._transactions is not None and not self._has_ended:
+            self._transactions.lost(self._lost)
+            self._flush()
+
+    # Ending.
+
+    def _end(self) -> None:
+        if not self._has_ended:
+            self._has_ended = True
+            if self._timer is not None:
+                self._timer.cancel()
+                self._timer = None
+            self._owner.ended(self)
+
+    def abort(self) -> None:
+        """Closes without a word."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    def stop(self) -> None:
+        """Gives up on what is under way, saying of each message whether it may be sent."""
+        if self._transactions is not None and not self._has_ended:
+            self._transactions.lost("closed by this side")
+            self._flush()
+        self.abort()
+
+    async def quit(self) -> None:
+        """Says goodbye; waits a moment for the server to close, so that it logs no broken connection."""
+        self._end()
+        if self._transport is None or self._transport.is_closing():
+            self.abort()
+            return
+        self._transport.write(b"QUIT\r\n")
+        try:
+            async with asyncio.timeout(QUIT_SECONDS):
+                await asyncio.shield(self._closed)
+        except TimeoutError:
+            pass
+        finally:
+            self.abort()
+
+    async def wait_closed(self) -> None:
+        if self._transport is not None:
+            await self._closed
