@@ -82,11 +82,14 @@ def read_line(line: bytes) -> tuple[int, str, str]:
     return int(line[:3]), match[1], text[match.end() :]
 
 
+# What `Reply(…)` does, without its way through Python: four of these for each message.
+_NEW = tuple.__new__
+
+
 def make_reply(lines: list[bytes], phase: Phase, command: str) -> Reply:
     """A reply from its lines, each at least three digits long: the caller has checked that."""
     if len(lines) == 1:
-        code, enhanced, text = read_line(lines[0])
-        return Reply(code, enhanced, text, phase, command)
+        return _NEW(Reply, (*read_line(lines[0]), phase, command))
     parts = [read_line(line) for line in lines]
     return Reply(parts[0][0], parts[-1][1] or parts[0][1], "\n".join(part[2] for part in parts), phase, command)
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 from mailwright.model.address import Address
 from mailwright.reply import Reply
@@ -69,8 +70,7 @@ class DeliveryState(StrEnum):
     PARTLY_SENT = "partly_sent"
 
 
-@dataclass(frozen=True, slots=True)
-class Timings:
+class Timings(NamedTuple):
     """Seconds spent in each step. `queue` is the wait for a session, opening one included."""
 
     queue: float
@@ -78,9 +78,11 @@ class Timings:
     message: float
 
 
-@dataclass(frozen=True, slots=True)
-class SendResult:
-    """The server took the message. Nothing of what it said is thrown away."""
+class SendResult(NamedTuple):
+    """The server took the message. Nothing of what it said is thrown away.
+
+    A NamedTuple for the same reason as `Reply`: one is made for each message on the fast path.
+    """
 
     message_id: str
     envelope: Envelope

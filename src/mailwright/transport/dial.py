@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from itertools import zip_longest
 
-from mailwright.errors import ConnectFailed, DialRefused, NotSent, ResolveFailed, ServerTimeout
+from mailwright.errors import ConnectFailed, DialRefused, ProxyFailed, ResolveFailed, ServerTimeout
 from mailwright.model.account import Outgoing, Proxy
 from mailwright.model.security import PortPolicy
 from mailwright.reply import Phase
@@ -46,6 +46,8 @@ class Dialler:
 
     async def dial(self, outgoing: Outgoing, purpose: Purpose = Purpose.ACCOUNT) -> Dialled:
         """A connection to the server of an account, through its proxy where it has one."""
+        if outgoing.port == 25 and outgoing.port_25 is PortPolicy.NEVER:
+            raise _port_25_refused(outgoing)
         if outgoing.proxy is not None:
             return await self._through(outgoing.proxy, outgoing, purpose)
         addresses = await self._resolve(outgoing.host, outgoing.port, outgoing.timeouts.connect)
@@ -61,18 +63,12 @@ class Dialler:
         elif outgoing.port == 25 and outgoing.port_25 is not PortPolicy.ALWAYS:
             raise _port_25_refused(outgoing)
         timeout = outgoing.timeouts.connect
-        addresses = await self._resolve(proxy.host, proxy.port, timeout)
-        admitted = [one for one in addresses if not self._policy.objection(one, purpose)]
-        if not admitted:
-            raise DialRefused(f"the policy does not allow the proxy {proxy.host}", phase=Phase.PROXY)
-        connected = await _connect_first(admitted, proxy.port, outgoing.source_address, timeout)
+        connected = await self._reach(proxy, outgoing, purpose)
         try:
             async with asyncio.timeout(timeout):
                 await open_tunnel(connected, proxy, outgoing.host, outgoing.port)
-        except TimeoutError as error:
+        except TimeoutError:
             connected.close()
-            if isinstance(error, NotSent):
-                raise
             message = f"the proxy did not open the connection within {timeout:g} s"
             raise ServerTimeout(message, phase=Phase.PROXY, server=outgoing.host) from None
         except BaseException:
@@ -85,6 +81,21 @@ class Dialler:
             resolved=(),
             own_literal=_own_literal(connected),
         )
+
+    async def _reach(self, proxy: Proxy, outgoing: Outgoing, purpose: Purpose) -> socket.socket:
+        """A connection to the proxy itself. What fails here is the proxy's, not the mail server's."""
+        timeout = outgoing.timeouts.connect
+        try:
+            addresses = await self._resolve(proxy.host, proxy.port, timeout)
+            admitted = self._without_objection(f"the proxy {proxy.host}", addresses, purpose, Phase.PROXY)
+            return await _connect_first(admitted, proxy.port, outgoing.source_address, timeout)
+        except (ResolveFailed, ConnectFailed) as error:
+            message = f"the proxy cannot be reached: {error.message}"
+            hint = "check host and port of the proxy, and that it runs"
+            raise ProxyFailed(message, phase=Phase.PROXY, server=outgoing.host, hint=hint) from error
+        except ServerTimeout as error:
+            message = f"the proxy cannot be reached: {error.message}"
+            raise ServerTimeout(message, phase=Phase.PROXY, server=outgoing.host, hint=error.hint) from error
 
     async def _resolve(self, host: str, port: int, timeout: float) -> list[IPAddress]:  # noqa: ASYNC109 - named in the error
         literal = _literal(host)
@@ -102,17 +113,22 @@ class Dialler:
         return list(dict.fromkeys(ipaddress.ip_address(str(entry[4][0]).partition("%")[0]) for entry in found))
 
     def _admit(self, outgoing: Outgoing, addresses: Sequence[IPAddress], purpose: Purpose) -> list[IPAddress]:
+        admitted = self._without_objection(outgoing.host, addresses, purpose, Phase.CONNECT)
+        if outgoing.port == 25:
+            admitted = [address for address in admitted if _port_25_allowed(outgoing.port_25, address)]
+            if not admitted:
+                raise _port_25_refused(outgoing)
+        return admitted
+
+    def _without_objection(
+        self, name: str, addresses: Sequence[IPAddress], purpose: Purpose, phase: Phase
+    ) -> list[IPAddress]:
         objections = {address: self._policy.objection(address, purpose) for address in addresses}
         admitted = [address for address in addresses if not objections[address]]
         if not admitted:
             reasons = ", ".join(f"{address}: {why}" for address, why in objections.items())
             hint = "the operator can allow the network: MAILWRIGHT_DIAL_ALLOW"
-            message = f"the policy does not allow {outgoing.host} ({reasons})"
-            raise DialRefused(message, phase=Phase.CONNECT, server=outgoing.host, hint=hint)
-        if outgoing.port == 25:
-            admitted = [address for address in admitted if _port_25_allowed(outgoing.port_25, address)]
-            if not admitted:
-                raise _port_25_refused(outgoing)
+            raise DialRefused(f"the policy does not allow {name} ({reasons})", phase=phase, hint=hint)
         return admitted
 
 
@@ -185,7 +201,7 @@ async def _connect_first(
         hint = "a firewall may swallow the packets; hosters often block 25, 465 and 587"
         raise ServerTimeout(message, phase=Phase.CONNECT, hint=hint) from None
     finally:
-        await _abandon(pending)
+        _abandon(pending)
     raise ConnectFailed(
         f"no connection ({_listed(failures, port)})",
         phase=Phase.CONNECT,
@@ -207,12 +223,16 @@ def _take_winner(done: set[asyncio.Task[socket.socket]], failures: dict[str, str
     return winner
 
 
-async def _abandon(tasks: set[asyncio.Task[socket.socket]]) -> None:
+def _abandon(tasks: set[asyncio.Task[socket.socket]]) -> None:
+    """Without waiting for them: a caller who is cancelled while he waits here would lose the one that connected."""
     for task in tasks:
+        task.add_done_callback(_close_unwanted)
         task.cancel()
-    for outcome in await asyncio.gather(*tasks, return_exceptions=True):
-        if isinstance(outcome, socket.socket):
-            outcome.close()
+
+
+def _close_unwanted(task: asyncio.Task[socket.socket]) -> None:
+    if not task.cancelled() and task.exception() is None:
+        task.result().close()
 
 
 async def _connect(address: IPAddress, port: int, source: str) -> socket.socket:

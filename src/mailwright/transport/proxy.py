@@ -21,6 +21,7 @@ _SOCKS_REPLIES = {
     8: "address type not supported",
 }
 _MAX_HTTP_HEAD = 16_384
+_SIGN_IN_HINT = "check user name and password of the proxy"
 
 
 async def open_tunnel(connected: socket.socket, proxy: Proxy, host: str, port: int) -> None:
@@ -45,9 +46,14 @@ async def _socks5(connected: socket.socket, proxy: Proxy, host: str, port: int) 
     if method == 2 and proxy.username:
         await _socks5_sign_in(connected, proxy)
     elif method != 0:
-        raise ProxyFailed("the proxy wants a sign-in that is not configured", phase=Phase.PROXY)
+        if proxy.username:
+            raise ProxyFailed("the proxy takes no user name and password", phase=Phase.PROXY)
+        hint = "give the proxy a user name and password"
+        raise ProxyFailed("the proxy wants a sign-in that is not configured", phase=Phase.PROXY, hint=hint)
     await _send(connected, b"\x05\x01\x00" + _socks_address(host) + port.to_bytes(2, "big"))
-    _, status, _, kind = await _read(connected, 4)
+    version, status, _, kind = await _read(connected, 4)
+    if version != 5:
+        raise ProxyFailed("the proxy does not speak SOCKS5", phase=Phase.PROXY)
     if status != 0:
         reason = _SOCKS_REPLIES.get(status, f"status {status}")
         raise ProxyFailed(f"the proxy answers: {reason}", phase=Phase.PROXY, server=host)
@@ -65,7 +71,7 @@ async def _socks5_sign_in(connected: socket.socket, proxy: Proxy) -> None:
         raise ProxyFailed("SOCKS5 takes user name and password of 255 bytes at most", phase=Phase.PROXY)
     await _send(connected, b"\x01" + bytes([len(user)]) + user + bytes([len(password)]) + password)
     if (await _read(connected, 2))[1] != 0:
-        raise ProxyFailed("the proxy refused user name or password", phase=Phase.PROXY)
+        raise ProxyFailed("the proxy refused user name or password", phase=Phase.PROXY, hint=_SIGN_IN_HINT)
 
 
 def _socks_address(host: str) -> bytes:
@@ -93,7 +99,8 @@ async def _http_connect(connected: socket.socket, proxy: Proxy, host: str, port:
     status = answer.split(b"\r\n", 1)[0].decode("latin-1")
     words = status.split(" ", 2)
     if len(words) < 2 or not words[0].startswith("HTTP/1.") or not words[1].startswith("2"):
-        raise ProxyFailed(f"the proxy answers: {printable(status)[:200]}", phase=Phase.PROXY, server=host)
+        hint = _SIGN_IN_HINT if words[1:2] == ["407"] else ""
+        raise ProxyFailed(f"the proxy answers: {printable(status)[:200]}", phase=Phase.PROXY, server=host, hint=hint)
 
 
 async def _send(connected: socket.socket, data: bytes) -> None:

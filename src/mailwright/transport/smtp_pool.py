@@ -90,8 +90,8 @@ class SmtpPool:
     # Growing.
 
     def _grow(self) -> None:
-        wanted = len(self._queue) - len(self._opening)
         room = self._limits.sessions - len(self._sessions) - len(self._opening)
+        wanted = len(self._queue) - len(self._opening)
         if self._closed or wanted <= 0 or room <= 0:
             return
         if self._sessions and self._loop.time() < self._growth_allowed_at:

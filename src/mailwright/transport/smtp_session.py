@@ -215,8 +215,9 @@ class SmtpSession(asyncio.Protocol):
     def wake(self) -> None:
         """There is work in the queue."""
         if self._transactions is not None and not self._has_ended:
-            self._transactions.wake(self._loop.time())
-            self._flush()
+            now = self._loop.time()
+            self._transactions.wake(now)
+            self._flush(now)
 
     def _pull(self) -> Transaction | None:
         transaction = self._owner.pull(self)
@@ -224,17 +225,18 @@ class SmtpSession(asyncio.Protocol):
             self.taken += 1
         return transaction
 
-    def _flush(self) -> None:
+    def _flush(self, now: float) -> None:
         """Writes what the conversation has to say, tells the owner what was settled, sets the clock."""
         transactions = self._transactions
         assert transactions is not None
-        while output := transactions.take_output():
-            self._write(output)
-            if transactions.draining:
-                if self._written():
-                    transactions.drained(self._loop.time())
-                elif self._transport is not self._wire:
+        self._write(transactions.take_output())
+        while transactions.draining:
+            if not self._written():
+                if self._transport is not self._wire:
                     self._loop.call_later(DRAIN_POLL, self._look_at_drain)
+                break
+            transactions.drained(now)
+            self._write(transactions.take_output())
         for settled in transactions.take_settled():
             self._owner.settled(self, settled)
         if transactions.closing:
@@ -243,11 +245,11 @@ class SmtpSession(asyncio.Protocol):
         elif transactions.idle:
             self._owner.idle(self)
         else:
-            self._watch(transactions)
+            self._watch(transactions, now)
 
     def _write(self, output: list[bytes]) -> None:
-        if self._transport is not None and not self._transport.is_closing():
-            self._transport.write(b"".join(output) if len(output) > 1 else output[0])
+        if output and self._transport is not None and not self._transport.is_closing():
+            self._transport.write(b"".join(output))
 
     def _written(self) -> bool:
         return self._buffered() == 0
@@ -270,8 +272,8 @@ class SmtpSession(asyncio.Protocol):
 
     # The clock: one timer for each connection, moved only when it would ring too late.
 
-    def _watch(self, transactions: Transactions) -> None:
-        self._deadline = self._loop.time() + self._limit(transactions.phase)
+    def _watch(self, transactions: Transactions, now: float) -> None:
+        self._deadline = now + self._limit(transactions.phase)
         if self._timer is None or self._deadline < self._timer.when():
             if self._timer is not None:
                 self._timer.cancel()
@@ -286,13 +288,14 @@ class SmtpSession(asyncio.Protocol):
         transactions = self._transactions
         if transactions is None or transactions.idle or self._has_ended:
             return
-        if self._loop.time() < self._deadline - 0.001:
+        now = self._loop.time()
+        if now < self._deadline - 0.001:
             self._timer = self._loop.call_at(self._deadline, self._ring)
         elif transactions.draining and self._making_progress():
-            self._watch(transactions)
+            self._watch(transactions, now)
         else:
             transactions.timed_out(self._limit(transactions.phase))
-            self._flush()
+            self._flush(now)
 
     def _making_progress(self) -> bool:
         """A long message on a slow line is no silence, as long as the server goes on taking bytes."""
@@ -310,8 +313,9 @@ class SmtpSession(asyncio.Protocol):
         if self._has_ended:
             return
         if self._transactions is not None:
-            self._transactions.receive(data, self._loop.time())
-            self._flush()
+            now = self._loop.time()
+            self._transactions.receive(data, now)
+            self._flush(now)
         else:
             self._inbox.extend(self._reader.feed(data))
             self._arrival.set()
@@ -320,8 +324,9 @@ class SmtpSession(asyncio.Protocol):
         transactions = self._transactions
         if transactions is not None and transactions.draining and not self._has_ended and self._written():
             self._buffered_at_check = 0
-            transactions.drained(self._loop.time())
-            self._flush()
+            now = self._loop.time()
+            transactions.drained(now)
+            self._flush(now)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._lost = str(exc) if exc is not None else "closed by the server"
@@ -330,7 +335,7 @@ class SmtpSession(asyncio.Protocol):
             self._closed.set_result(None)
         if self._transactions is not None and not self._has_ended:
             self._transactions.lost(self._lost)
-            self._flush()
+            self._flush(self._loop.time())
 
     # Ending.
 
@@ -351,7 +356,7 @@ class SmtpSession(asyncio.Protocol):
         """Gives up on what is under way, saying of each message whether it may be sent."""
         if self._transactions is not None and not self._has_ended:
             self._transactions.lost("closed by this side")
-            self._flush()
+            self._flush(self._loop.time())
         self.abort()
 
     async def quit(self) -> None:

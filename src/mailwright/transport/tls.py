@@ -14,7 +14,12 @@ from cryptography import x509
 
 from mailwright.errors import InvalidAccount, TlsFailed
 from mailwright.model.account import Outgoing
+from mailwright.model.security import Security
 from mailwright.reply import Phase
+
+# OpenSSL's names for bytes that are no TLS record, and for a version below TLS 1.2.
+_NOT_TLS = frozenset({"WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "PACKET_LENGTH_TOO_LONG", "HTTP_REQUEST"})
+_TOO_OLD = frozenset({"UNSUPPORTED_PROTOCOL", "TLSV1_ALERT_PROTOCOL_VERSION", "VERSION_TOO_LOW"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +57,7 @@ def _context(trust: bool, hostname: bool, authorities: str) -> ssl.SSLContext:
     if authorities:
         try:
             context.load_verify_locations(cadata=authorities)
-        except ssl.SSLError:
+        except (ssl.SSLError, ValueError):
             hint = "PEM text: -----BEGIN CERTIFICATE----- …"
             raise InvalidAccount("no certificate can be read", field="ca_certificates", hint=hint) from None
     context.check_hostname = trust and hostname
@@ -69,7 +74,7 @@ def check_peer(connection: ssl.SSLObject | ssl.SSLSocket, outgoing: Outgoing) ->
     if outgoing.pinned_certificate and fingerprint != outgoing.pinned_certificate:
         hint = "if the server has a new certificate and you trust it, pin this one"
         raise TlsFailed(f"the certificate is not the pinned one but {fingerprint}", phase=Phase.TLS, hint=hint)
-    certificate = x509.load_der_x509_certificate(der)
+    certificate = _readable(der)
     if outgoing.verify_hostname and not outgoing.pinned_certificate and not outgoing.verify_trust:
         _check_host(certificate, outgoing.host)
     cipher = connection.cipher()
@@ -82,6 +87,13 @@ def check_peer(connection: ssl.SSLObject | ssl.SSLSocket, outgoing: Outgoing) ->
         fingerprint=fingerprint,
         verified=bool(outgoing.pinned_certificate) or (outgoing.verify_trust and outgoing.verify_hostname),
     )
+
+
+def _readable(der: bytes) -> x509.Certificate:
+    try:
+        return x509.load_der_x509_certificate(der)
+    except ValueError:
+        raise TlsFailed("the server's certificate cannot be read", phase=Phase.TLS) from None
 
 
 def _check_host(certificate: x509.Certificate, host: str) -> None:
@@ -120,13 +132,16 @@ def explain(error: BaseException, outgoing: Outgoing) -> TlsFailed:
 def _explained(error: BaseException, outgoing: Outgoing) -> tuple[str, str]:
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"the certificate is not accepted: {error.verify_message}", _certificate_hint(error)
+    implicit = outgoing.security is Security.IMPLICIT
     if isinstance(error, ssl.SSLError):
         reason = error.reason or ""
-        if reason in ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "HTTP_REQUEST"):
-            hint = f"port {outgoing.port} seems to begin in clear text: set security to starttls"
+        if reason in _NOT_TLS:
+            hint = f"port {outgoing.port} seems to begin in clear text: set security to starttls" if implicit else ""
             return "the server does not answer in TLS", hint
+        if reason in _TOO_OLD:
+            return "the server speaks no TLS that is accepted here", "its owner has to switch on TLS 1.2 or newer"
         return f"the handshake failed: {reason.replace('_', ' ').lower() or 'no reason given'}", ""
-    hint = f"does port {outgoing.port} speak TLS? 465 begins in TLS, 587 and 25 upgrade by STARTTLS"
+    hint = f"does port {outgoing.port} speak TLS? 465 begins in TLS, 587 and 25 upgrade by STARTTLS" if implicit else ""
     return "the server closed the connection during the handshake", hint
 
 

@@ -1,66 +1,62 @@
-"""SMTP commands as bytes. The last place where text could smuggle in a second command, so it is checked here too."""
+"""SMTP commands. The last place where text could smuggle in a second command, so it is checked here too."""
 
 import re
 
-from mailwright.errors import InvalidAddress, InvalidInput
+from mailwright.errors import InvalidInput
 from mailwright.model.address import Address
 from mailwright.model.delivery import Composed, DsnOptions
 from mailwright.protocol.smtp.capabilities import Capabilities
 
-_CONTROL = re.compile(rb"[\x00-\x1f\x7f]")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 # RFC 3461 section 4: xtext is printable ASCII but "+" and "="; everything else is written +XX.
 _XTEXT_SAFE = frozenset(range(0x21, 0x7F)) - {0x2B, 0x3D}
 
 
-def ehlo(name: str, verb: str = "EHLO") -> bytes:
-    return _line(f"{verb} {name}".encode())
+def ehlo(name: str, verb: str = "EHLO") -> str:
+    return _checked(f"{verb} {name}")
 
 
-def mail(composed: Composed, capabilities: Capabilities) -> bytes:
+def mail(composed: Composed, capabilities: Capabilities) -> str:
     sender = composed.envelope.sender
-    line = b"MAIL FROM:<" + (_path(sender) if sender is not None else b"") + b">"
+    command = f"MAIL FROM:<{sender.spec if sender is not None else ''}>"
     if capabilities.announces_size:
-        line += b" SIZE=%d" % len(composed.content)
+        command += f" SIZE={len(composed.content)}"
     if composed.eight_bit:
-        line += b" BODY=8BITMIME"
+        command += " BODY=8BITMIME"
     if composed.needs_utf8:
-        line += b" SMTPUTF8"
+        command += " SMTPUTF8"
     if composed.dsn is not None and capabilities.dsn:
-        line += _return_options(composed.dsn)
-    return _line(line)
+        command += _return_options(composed.dsn)
+    return _checked(command)
 
 
-def rcpt(recipient: Address, dsn: DsnOptions | None) -> bytes:
-    path = _path(recipient)
-    line = b"RCPT TO:<" + path + b">"
+def rcpt(recipient: Address, dsn: DsnOptions | None) -> str:
+    command = f"RCPT TO:<{recipient.spec}>"
     if dsn is not None and dsn.notify:
-        line += b" NOTIFY=" + ",".join(dsn.notify).encode()
+        command += f" NOTIFY={','.join(dsn.notify)}"
         if not recipient.needs_utf8:
-            line += b" ORCPT=rfc822;" + xtext(path)
-    return _line(line)
+            command += f" ORCPT=rfc822;{xtext(recipient.spec)}"
+    return _checked(command)
 
 
-def xtext(value: bytes) -> bytes:
-    return b"".join(bytes([octet]) if octet in _XTEXT_SAFE else b"+%02X" % octet for octet in value)
+def wire(command: str) -> bytes:
+    return command.encode() + b"\r\n"
 
 
-def _return_options(dsn: DsnOptions) -> bytes:
-    out = b""
+def xtext(value: str) -> str:
+    return "".join(chr(octet) if octet in _XTEXT_SAFE else f"+{octet:02X}" for octet in value.encode())
+
+
+def _return_options(dsn: DsnOptions) -> str:
+    out = ""
     if dsn.returns is not None:
-        out += b" RET=" + dsn.returns.encode()
+        out += f" RET={dsn.returns}"
     if dsn.envelope_id:
-        out += b" ENVID=" + xtext(dsn.envelope_id.encode())
+        out += f" ENVID={xtext(dsn.envelope_id)}"
     return out
 
 
-def _path(address: Address) -> bytes:
-    path = address.spec.encode("utf-8")
-    if _CONTROL.search(path):
-        raise InvalidAddress("an address must not contain control characters")
-    return path
-
-
-def _line(line: bytes) -> bytes:
-    if _CONTROL.search(line):
+def _checked(command: str) -> str:
+    if _CONTROL.search(command):
         raise InvalidInput("a command must not contain control characters or line breaks")
-    return line + b"\r\n"
+    return command

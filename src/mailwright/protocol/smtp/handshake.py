@@ -112,17 +112,22 @@ def _ask(step: Greeting | Command, replies: list[Reply]) -> Generator[Step, Repl
 
 
 def _hello(outgoing: Outgoing, name: str, replies: list[Reply]) -> Generator[Step, Reply | None, Capabilities]:
-    reply = yield from _ask(Command(commands.ehlo(name), Phase.EHLO, f"EHLO {name}"), replies)
+    reply = yield from _ask(_hello_command(name, "EHLO"), replies)
     if reply.code == 250:
         return Capabilities.from_reply(reply)
     needs_ehlo = outgoing.sign_in is not None or outgoing.security is Security.STARTTLS
     if reply.code in _EHLO_UNKNOWN and not needs_ehlo:
         # QUIRK ehlo_refused
-        helo = yield from _ask(Command(commands.ehlo(name, "HELO"), Phase.EHLO, f"HELO {name}"), replies)
+        helo = yield from _ask(_hello_command(name, "HELO"), replies)
         if helo.code == 250:
             return Capabilities(helo.text.partition(" ")[0])
         reply = helo
     raise _refused_or_nonsense("the server refuses EHLO", reply)
+
+
+def _hello_command(name: str, verb: str) -> Command:
+    said = commands.ehlo(name, verb)
+    return Command(commands.wire(said), Phase.EHLO, said)
 
 
 def _wants_starttls(security: Security, capabilities: Capabilities) -> bool:

@@ -7,8 +7,12 @@ The limits are generous: RFC 5321 section 4.5.3.1.5 allows 512 octets a line, re
 refusals. They exist so that a hostile server cannot fill the memory with one endless line or reply.
 """
 
+import re
+
 MAX_LINE_OCTETS = 16_384
 MAX_REPLY_LINES = 512
+
+_ONLY_LINE = re.compile(rb"[2-5][0-9][0-9] [^\r]{0,998}\Z").match
 
 
 class ReplyReader:
@@ -37,10 +41,11 @@ class ReplyReader:
         lines = data.split(b"\n")
         self._buffer = lines.pop()
         replies: list[list[bytes]] = []
-        for line in lines:
-            if line[-1:] == b"\r":
-                line = line[:-1]  # noqa: PLW2901 - the line without its end is the line
-            if not self._take(line, replies):
+        for ended in lines:
+            line = ended[:-1] if ended[-1:] == b"\r" else ended
+            if _ONLY_LINE(line) is not None and not self._lines:
+                replies.append([line])  # nearly all replies, and nothing is left to check
+            elif not self._take(line, replies):
                 return replies
         if len(self._buffer) > MAX_LINE_OCTETS:
             self.malformed = f"a reply line is longer than {MAX_LINE_OCTETS} octets"
@@ -59,9 +64,7 @@ class ReplyReader:
             self.malformed = f"a reply has more than {MAX_REPLY_LINES} lines"
         elif separator == b"-":
             self._lines.append(line)
-        elif self._lines:
+        else:
             replies.append([*self._lines, line])
             self._lines = []
-        else:
-            replies.append([line])
         return not self.malformed

@@ -52,7 +52,12 @@ class Transaction:
     def envelope_stands(self) -> bool:
         """The sender and at least one recipient are taken: there is somebody to send the message to."""
         sender = self.sender_reply
-        return sender is not None and sender.code < 300 and any(reply.code < 300 for reply in self.rcpt_replies)
+        if sender is None or sender.code >= 300:
+            return False
+        for reply in self.rcpt_replies:  # noqa: SIM110 - `any` costs a generator for each message
+            if reply.code < 300:
+                return True
+        return False
 
     @property
     def envelope_answered(self) -> bool:

@@ -41,11 +41,9 @@ from mailwright.reply import Phase, Reply, make_reply
 ONE_WRITE = 65_536
 
 
-class Expected(NamedTuple):
-    phase: Phase
-    #: None for RSET, and for the dot that only ends an empty message
-    transaction: Transaction | None
-    command: str
+#: phase, message (None for RSET, and for the dot that only ends an empty message), command. A plain tuple: four of
+#: these are made for each message
+Expected = tuple[Phase, Transaction | None, str]
 
 
 class Settled(NamedTuple):
@@ -67,7 +65,7 @@ class Transactions:
         self._reader = ReplyReader()
         self._expected: deque[Expected] = deque()
         #: commands of the current envelope that still have to be written (without PIPELINING)
-        self._script: deque[tuple[bytes, Expected]] = deque()
+        self._script: deque[Expected] = deque()
         self._output: list[bytes] = []
         self._settled: list[Settled] = []
         #: the message whose envelope is being given
@@ -96,7 +94,7 @@ class Transactions:
         """What the session is waiting for; QUEUE when for nothing."""
         if self._draining is not None:
             return Phase.BODY
-        return self._expected[0].phase if self._expected else Phase.QUEUE
+        return self._expected[0][0] if self._expected else Phase.QUEUE
 
     def take_output(self) -> list[bytes]:
         output, self._output = self._output, []
@@ -118,8 +116,8 @@ class Transactions:
             if not self._expected:
                 self._unasked(make_reply(lines, self.phase, ""))
                 return
-            expected = self._expected.popleft()
-            self._answer(expected, make_reply(lines, expected.phase, expected.command), now)
+            phase, transaction, command = self._expected.popleft()
+            self._answer(phase, transaction, make_reply(lines, phase, command), now)
             if self.closing:
                 return
         if self._reader.malformed:
@@ -147,49 +145,43 @@ class Transactions:
             refusal = cannot_carry(transaction.composed, self._capabilities, self._server)
             if refusal is None:
                 try:
-                    self._plan_envelope(transaction)
+                    self._begin(transaction)
                 except MailwrightError as error:
                     refusal = error
             if refusal is None:
                 transaction.started_at = now
                 self._current = transaction
-                self._advance()
                 return
-            self._script.clear()
             self._settled.append(Settled(transaction, refusal))
 
-    def _plan_envelope(self, transaction: Transaction) -> None:
+    def _begin(self, transaction: Transaction) -> None:
         composed = transaction.composed
         dsn = composed.dsn if self._capabilities.dsn else None
-        self._plan(commands.mail(composed, self._capabilities), Phase.MAIL, transaction)
+        script: list[Expected] = [(Phase.MAIL, transaction, commands.mail(composed, self._capabilities))]
         for recipient in composed.envelope.recipients:
-            self._plan(commands.rcpt(recipient, dsn), Phase.RCPT, transaction)
+            script.append((Phase.RCPT, transaction, commands.rcpt(recipient, dsn)))  # noqa: PERF401 - faster here
         if not self._chunking:
-            self._plan(b"DATA\r\n", Phase.DATA, transaction)
+            script.append((Phase.DATA, transaction, "DATA"))
         if self._needs_reset:
             self._needs_reset = False
-            self._script.appendleft((b"RSET\r\n", Expected(Phase.RSET, None, "RSET")))
-
-    def _plan(self, line: bytes, phase: Phase, transaction: Transaction) -> None:
-        self._script.append((line, Expected(phase, transaction, line[:-2].decode())))
+            script.insert(0, (Phase.RSET, None, "RSET"))
+        if self._pipelining:
+            self._output.append(commands.wire("\r\n".join([command for _, _, command in script])))
+            self._expected.extend(script)
+        else:
+            self._script.extend(script)
+            self._advance()
 
     def _advance(self) -> None:
-        """Writes the commands of the envelope: all at once with PIPELINING, else one for each reply."""
-        script = self._script
-        if self._pipelining:
-            for line, expected in script:
-                self._output.append(line)
-                self._expected.append(expected)
-            script.clear()
-        elif script and not self._expected:
-            line, expected = script.popleft()
-            self._output.append(line)
+        """The next command of the envelope, once the one before it is answered. With PIPELINING all leave at once."""
+        if self._script and not self._expected:
+            expected = self._script.popleft()
+            self._output.append(commands.wire(expected[2]))
             self._expected.append(expected)
 
     # The replies.
 
-    def _answer(self, expected: Expected, reply: Reply, now: float) -> None:
-        phase, transaction, _ = expected
+    def _answer(self, phase: Phase, transaction: Transaction | None, reply: Reply, now: float) -> None:
         if reply.code == 421:
             self._goodbye(transaction, reply)
         elif phase is Phase.FINAL_DOT:
@@ -209,9 +201,11 @@ class Transactions:
 
     def _continue(self, transaction: Transaction, now: float) -> None:
         """After MAIL and each RCPT. With PIPELINING and DATA there is nothing to decide before DATA is answered."""
+        if self._pipelining and not self._chunking:
+            return
         sender = transaction.sender_reply
         sender_refused = sender is not None and not sender.positive
-        if transaction.envelope_answered and (self._chunking or not self._pipelining):
+        if transaction.envelope_answered:
             if not transaction.envelope_stands:
                 self._refuse(transaction)
             elif self._chunking:
@@ -231,7 +225,7 @@ class Transactions:
         elif reply.code == 354 and transaction.sender_reply is not None and transaction.sender_reply.positive:
             # QUIRK data_without_recipients: RFC 2920 section 3.1 wants a lone dot then, and no message.
             self._output.append(content.FINAL_DOT)
-            self._expected.append(Expected(Phase.FINAL_DOT, None, "."))
+            self._expected.append((Phase.FINAL_DOT, None, "."))
             self._refuse(transaction)
         elif reply.code == 354:
             self._violate("the server wants a message although it refused the sender", reply)
@@ -245,7 +239,7 @@ class Transactions:
             return
         if 300 <= reply.code < 400:
             # No answer at all: put the question back, so that the end finds it unanswered.
-            self._expected.appendleft(Expected(Phase.FINAL_DOT, transaction, reply.command))
+            self._expected.appendleft((Phase.FINAL_DOT, transaction, reply.command))
             self._violate(f"unexpected reply to the final dot: {reply.code}", reply)
             return
         self.served += 1
@@ -287,7 +281,7 @@ class Transactions:
     def _hand_over(self, transaction: Transaction, end: bytes, now: float) -> None:
         transaction.dot_handed = True
         self._output.append(end)
-        self._expected.append(Expected(Phase.FINAL_DOT, transaction, "BDAT" if self._chunking else "."))
+        self._expected.append((Phase.FINAL_DOT, transaction, "BDAT" if self._chunking else "."))
         if self._pipelining:
             # RFC 2920 section 3.1: the end of a message may open a group of commands.
             self._begin_next(now)
@@ -321,7 +315,7 @@ class Transactions:
     def _end(self, reason: Callable[[], SendError]) -> None:
         """Everything under way is settled, each message by what was asked of it."""
         self.closing = True
-        under_way = [expected.transaction for expected in self._expected]
+        under_way = [transaction for _, transaction, _ in self._expected]
         under_way += [self._draining[0] if self._draining is not None else None, self._current]
         for transaction in dict.fromkeys(under_way):
             if transaction is not None:
@@ -344,4 +338,4 @@ class Transactions:
     def _phase_of(self, transaction: Transaction) -> Phase:
         if self._draining is not None and transaction is self._draining[0]:
             return Phase.BODY
-        return next((expected.phase for expected in self._expected if expected.transaction is transaction), Phase.MAIL)
+        return next((phase for phase, asked, _ in self._expected if asked is transaction), Phase.MAIL)
