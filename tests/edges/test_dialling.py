@@ -1,0 +1,260 @@
+"""Opening connections: names with several addresses, silence, refusals, and the operator's policy.
+
+The resolver is made up; the sockets are real, on loopback.
+"""
+
+import asyncio
+import ipaddress
+import socket
+from contextlib import ExitStack
+
+import pytest
+
+from mailwright import (
+    ConnectFailed,
+    DialRefused,
+    Mailwright,
+    Outgoing,
+    Phase,
+    Proxy,
+    ProxyKind,
+    ResolveFailed,
+    ServerTimeout,
+    Settings,
+    Timeouts,
+)
+from mailwright.devserver import DevServer, DevServerOptions
+from mailwright.transport.dial import Dialler, by_turns
+from mailwright.transport.dial_policy import DialPolicy, Purpose
+from tests.edges.loopback import MESSAGE, account, black_hole, names, nobody, opened_sockets, wire
+
+__all__ = ["names", "opened_sockets", "wire"]  # fixtures
+
+PATIENT = Timeouts(connect=20, greeting=20, tls=20, reply=20)
+NAME = "mail.example.org"
+
+
+@pytest.fixture
+async def server():
+    async with DevServer() as running:
+        yield running
+
+
+@pytest.fixture
+async def mail():
+    async with Mailwright(settings=Settings(ehlo_name="client.example")) as opened:
+        yield opened
+
+
+def at(host: str, port: int, **options) -> Outgoing:
+    return Outgoing(host, port, **{"security": "none", "timeouts": PATIENT, **options})
+
+
+async def sent_to(mail, server, outgoing):
+    before = server.caught
+    await mail.send(account(outgoing), MESSAGE)
+    assert server.caught == before + 1
+    return server.mails[-1]
+
+
+# Several addresses.
+
+
+async def test_the_next_address_is_taken_when_the_first_refuses(server, mail, names):
+    names.say(NAME, "127.0.0.2", "127.0.0.3", "127.0.0.1")
+    await sent_to(mail, server, at(NAME, server.port))
+
+
+async def test_the_next_address_is_tried_while_the_first_says_nothing(server, mail, names):
+    names.say(NAME, "127.0.0.2", "127.0.0.3", "127.0.0.1")
+    with black_hole("127.0.0.2", server.port), black_hole("127.0.0.3", server.port):
+        await sent_to(mail, server, at(NAME, server.port))
+
+
+async def test_a_host_without_working_ipv6_is_reached_over_ipv4(server, mail, names):
+    names.say(NAME, "::1", "127.0.0.1")
+    with black_hole("::1", server.port):
+        await sent_to(mail, server, at(NAME, server.port))
+
+
+async def test_of_two_addresses_that_work_one_connection_remains(server, names, opened_sockets):
+    names.say(NAME, "127.0.0.1", "127.0.0.1", "127.0.0.1")
+    async with Mailwright() as mail:
+        await sent_to(mail, server, at(NAME, server.port))
+    assert [one.fileno() for one in opened_sockets] == [-1] * len(opened_sockets)
+
+
+@pytest.mark.parametrize(
+    ("found", "order"),
+    [
+        (["::1", "::2", "::3", "1.1.1.1", "1.1.1.2"], ["::1", "1.1.1.1", "::2", "1.1.1.2", "::3"]),
+        (["1.1.1.1", "1.1.1.2", "::1"], ["1.1.1.1", "::1", "1.1.1.2"]),
+        (["1.1.1.1"], ["1.1.1.1"]),
+    ],
+)
+def test_the_two_versions_are_tried_by_turns_and_the_resolvers_first_goes_first(found, order):
+    assert [str(one) for one in by_turns([ipaddress.ip_address(text) for text in found])] == order
+
+
+# No address works.
+
+
+async def test_when_every_address_refuses_each_is_named(mail, names, opened_sockets):
+    names.say(NAME, "127.0.0.2", "::1", "127.0.0.3")
+    with nobody() as port, pytest.raises(ConnectFailed) as caught:
+        await mail.send(account(at(NAME, port)), MESSAGE)
+    error = caught.value
+    assert error.phase is Phase.CONNECT
+    assert error.server == NAME
+    assert error.temporary
+    for address in ("127.0.0.2", "::1", "127.0.0.3"):
+        assert f"{address} port {port}: Connection refused" in error.message
+    assert error.hint
+    assert all(one.fileno() == -1 for one in opened_sockets)
+
+
+async def test_silence_is_a_timeout_that_names_its_phase_and_every_address(mail, names, opened_sockets):
+    names.say(NAME, "127.0.0.2", "127.0.0.3", "127.0.0.4")
+    with ExitStack() as held:
+        port = held.enter_context(black_hole("127.0.0.2"))
+        held.enter_context(black_hole("127.0.0.3", port))
+        before = len(opened_sockets)
+        with pytest.raises(ServerTimeout) as caught:
+            await mail.send(account(at(NAME, port, timeouts=Timeouts(connect=0.7))), MESSAGE)
+        await asyncio.sleep(0)
+        assert [one.fileno() for one in opened_sockets[before:]] == [-1, -1, -1]
+    error = caught.value
+    assert error.phase is Phase.CONNECT
+    assert f"127.0.0.2 port {port}: no answer" in error.message
+    assert f"127.0.0.3 port {port}: no answer" in error.message
+    assert f"127.0.0.4 port {port}: Connection refused" in error.message
+    assert "within 0.7 s" in error.message
+    assert "firewall" in error.hint
+
+
+async def test_a_caller_who_gives_up_leaves_no_socket_behind(names, opened_sockets):
+    names.say(NAME, "127.0.0.2", "127.0.0.3")
+    dialler = Dialler(DialPolicy())
+    with black_hole("127.0.0.2") as port, black_hole("127.0.0.3", port):
+        before = len(opened_sockets)
+        dialling = asyncio.create_task(dialler.dial(at(NAME, port)))
+        while len(opened_sockets) < before + 2:
+            await asyncio.sleep(0.01)
+        dialling.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await dialling
+        await asyncio.sleep(0)
+        assert [one.fileno() for one in opened_sockets[before:]] == [-1, -1]
+
+
+async def test_closing_while_a_connection_is_being_made_leaves_no_socket_behind(opened_sockets):
+    with black_hole("127.0.0.2") as port:
+        before = len(opened_sockets)
+        async with Mailwright() as mail:
+            sending = asyncio.create_task(mail.send(account(at("127.0.0.2", port)), MESSAGE))
+            while len(opened_sockets) == before:
+                await asyncio.sleep(0.01)
+        with pytest.raises(Exception, match="closed before the message could be sent"):
+            await sending
+        await asyncio.sleep(0)
+        assert [one.fileno() for one in opened_sockets[before:]] == [-1]
+
+
+# Names.
+
+
+async def test_a_name_without_address_is_told_apart_from_a_server_that_does_not_answer(mail, names):
+    with pytest.raises(ResolveFailed) as caught:
+        await mail.send(account(at("no-such-host.example", 587)), MESSAGE)
+    assert caught.value.phase is Phase.RESOLVE
+    assert "no-such-host.example" in caught.value.message
+    assert "spelling" in caught.value.hint
+    assert caught.value.temporary
+
+
+async def test_a_resolver_that_does_not_answer_is_a_timeout_of_its_own_phase(mail, monkeypatch):
+    async def silent(*_args, **_options):
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", silent)
+    with pytest.raises(ServerTimeout) as caught:
+        await mail.send(account(at(NAME, 587, timeouts=Timeouts(connect=0.05))), MESSAGE)
+    assert caught.value.phase is Phase.RESOLVE
+
+
+async def test_the_systems_resolver_is_asked_when_nobody_stands_in(server, mail):
+    caught = await sent_to(mail, server, at("localhost", server.port))
+    assert caught.peer.startswith("127.0.0.1:")
+
+
+async def test_an_ipv6_literal_is_a_host(mail):
+    async with DevServer(DevServerOptions(host="::1")) as server:
+        for written in ("::1", "[::1]", "0:0:0:0:0:0:0:1"):
+            caught = await sent_to(mail, server, at(written, server.port))
+            assert caught.peer.startswith("[::1]:")
+
+
+# Where it comes from, and what it calls itself.
+
+
+async def test_the_server_sees_the_source_address_of_the_account(server, mail):
+    caught = await sent_to(mail, server, at("127.0.0.1", server.port, source_address="127.0.0.5"))
+    assert caught.peer.startswith("127.0.0.5:")
+
+
+async def test_a_source_address_that_this_host_does_not_have_is_an_error_that_says_so(server, mail):
+    with pytest.raises(ConnectFailed, match="Cannot assign requested address"):
+        await mail.send(account(at("127.0.0.1", server.port, source_address="192.0.2.7")), MESSAGE)
+    assert server.connections == 0
+
+
+async def test_an_ipv4_source_address_picks_the_ipv4_address_of_the_server(server, mail, names):
+    names.say(NAME, "::1", "127.0.0.1")
+    caught = await sent_to(mail, server, at(NAME, server.port, source_address="127.0.0.5"))
+    assert caught.peer.startswith("127.0.0.5:")
+
+
+@pytest.mark.parametrize(
+    ("host_name", "setting", "own", "hello"),
+    [
+        ("box.example.org", "", "", "box.example.org"),
+        ("box", "", "", "[127.0.0.1]"),
+        ("not_a_name.example.org", "", "", "[127.0.0.1]"),
+        ("bäx.example.org", "", "", "[127.0.0.1]"),
+        ("box.example.org", "set.example.org", "", "set.example.org"),
+        ("box.example.org", "set.example.org", "own.example.org", "own.example.org"),
+        ("box.example.org", "", "[192.0.2.1]", "[192.0.2.1]"),
+    ],
+)
+async def test_ehlo_says_the_accounts_name_else_the_settings_else_the_hosts_else_the_address(
+    server, monkeypatch, host_name, setting, own, hello
+):
+    monkeypatch.setattr(socket, "gethostname", lambda: host_name)
+    async with Mailwright(settings=Settings(ehlo_name=setting)) as mail:
+        caught = await sent_to(mail, server, at("127.0.0.1", server.port, ehlo_name=own))
+    assert caught.hello == hello
+
+
+async def test_ehlo_over_ipv6_says_an_ipv6_literal(monkeypatch):
+    monkeypatch.setattr(socket, "gethostname", lambda: "box")
+    async with DevServer(DevServerOptions(host="::1")) as server, Mailwright() as mail:
+        assert (await sent_to(mail, server, at("::1", server.port))).hello == "[IPv6:::1]"
+
+
+# Port 25.
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "10.1.2.3", "192.168.0.9", "fd00::25"])
+async def test_port_25_is_allowed_for_local_servers_without_credentials(server, mail, names, wire, address):
+    """Checklist 14."""
+    names.say(NAME, address)
+    wire.leads_to = (server.host, server.port)
+    if ":" in address:
+        pytest.skip("an IPv6 socket cannot be led to 127.0.0.1") if False else None
+    await _reaches(mail, server, wire, address)
+
+
+async def _reaches(mail, server, wire, address):
+    outgoing = at(NAME, 25)
+    await sent_to(mail, server, outgoing)
+    assert wire.dialled == [(address, 25)]
