@@ -35,7 +35,7 @@ class _NoWork:
         del session
         return None
 
-    def settled(self, session: SmtpSession, settled: Settled) -> None: ...
+    def settled(self, settled: Settled) -> None: ...
 
     def idle(self, session: SmtpSession) -> None: ...
 
@@ -61,7 +61,7 @@ def report(account: Account, session: SmtpSession, failure: SendError | None, no
     steps = [
         _resolve(outgoing, session),
         _connect(session),
-        _encrypt(outgoing, session, now),
+        _encrypt(outgoing, session, failure, now),
         _greet(session),
         _sign_in(outgoing, session),
     ]
@@ -86,7 +86,11 @@ def _with_failure(steps: list[CheckStep], failure: SendError) -> list[CheckStep]
         CheckStep(step.name, StepState.OK, "") if step.state is StepState.SKIPPED and not step.detail else step
         for step in steps[:at]
     ]
-    after = [CheckStep(step.name, StepState.SKIPPED, "not reached") for step in steps[at + 1 :]]
+    # A server may refuse the second EHLO, after TLS: what has been reached stays, whatever the order.
+    after = [
+        CheckStep(step.name, StepState.SKIPPED, "not reached") if step.state is StepState.SKIPPED else step
+        for step in steps[at + 1 :]
+    ]
     return [*before, CheckStep(failed, StepState.FAILED, detail, failure.hint), *after]
 
 
@@ -104,22 +108,24 @@ def _connect(session: SmtpSession) -> CheckStep:
     return CheckStep(CheckName.CONNECT, StepState.OK, session.dialled.peer)
 
 
-def _encrypt(outgoing: Outgoing, session: SmtpSession, now: datetime) -> CheckStep:
+def _encrypt(outgoing: Outgoing, session: SmtpSession, failure: SendError | None, now: datetime) -> CheckStep:
     tls = session.tls
     if tls is None:
-        return _not_encrypted(outgoing, session)
+        # The sign-in comes after the upgrade: who failed there without TLS did without it.
+        passed = session.opened is not None or (failure is not None and failure.phase is Phase.AUTH)
+        return _not_encrypted(outgoing, session) if passed else CheckStep(CheckName.ENCRYPT, StepState.SKIPPED, "")
     detail = f"{tls.protocol}, {tls.cipher}, certificate {printable(tls.subject)} until {tls.expires[:10]}"
     if not tls.verified:
         hint = f"to accept this certificate and no other: pinned_certificate {tls.fingerprint}"
         return CheckStep(CheckName.ENCRYPT, StepState.WARNING, f"{detail}; not fully verified", hint)
-    if datetime.fromisoformat(tls.expires) - now < EXPIRES_SOON:
-        return CheckStep(CheckName.ENCRYPT, StepState.WARNING, detail, "the certificate expires soon")
+    left = datetime.fromisoformat(tls.expires) - now
+    if left < EXPIRES_SOON:
+        when = "has expired" if left < timedelta(0) else "expires soon"
+        return CheckStep(CheckName.ENCRYPT, StepState.WARNING, detail, f"the certificate {when}")
     return CheckStep(CheckName.ENCRYPT, StepState.OK, detail)
 
 
 def _not_encrypted(outgoing: Outgoing, session: SmtpSession) -> CheckStep:
-    if session.opened is None:
-        return CheckStep(CheckName.ENCRYPT, StepState.SKIPPED, "")
     local = session.dialled is not None and session.dialled.local
     why = "switched off" if outgoing.security is Security.NONE else "the server does not offer STARTTLS"
     state = StepState.SKIPPED if local else StepState.WARNING

@@ -6,6 +6,7 @@ one before has failed or has not answered for a quarter of a second, the first t
 
 import asyncio
 import ipaddress
+import os
 import socket
 from collections.abc import Sequence
 from contextlib import suppress
@@ -215,12 +216,20 @@ def _take_winner(done: set[asyncio.Task[socket.socket]], failures: dict[str, str
     for task in done:
         error = task.exception()
         if error is not None:
-            failures[task.get_name()] = (error.strerror if isinstance(error, OSError) else "") or str(error)
+            failures[task.get_name()] = _reason(error)
         elif winner is None:
             winner = task.result()
         else:
             task.result().close()
     return winner
+
+
+def _reason(error: BaseException) -> str:
+    # asyncio and uvloop put words of their own into the error; its number is the same everywhere. Those of the
+    # resolver are negative.
+    if isinstance(error, OSError) and error.errno is not None and error.errno > 0:
+        return os.strerror(error.errno)
+    return (error.strerror if isinstance(error, OSError) else "") or str(error)
 
 
 def _abandon(tasks: set[asyncio.Task[socket.socket]]) -> None:

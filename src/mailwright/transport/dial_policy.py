@@ -68,6 +68,8 @@ _RANGES: tuple[tuple[str, Reach], ...] = (
     ("ff00::/8", Reach.SPECIAL),
 )
 _TABLE = tuple((ipaddress.ip_network(network), reach) for network, reach in _RANGES)
+# All that IANA has given out for machines to be reached at; the rest of IPv6 is reserved or has a meaning of its own.
+_GLOBAL_UNICAST = ipaddress.IPv6Network("2000::/3")
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 
 
@@ -81,6 +83,8 @@ def reach_of(address: IPAddress) -> Reach:
     for network, reach in _TABLE:
         if address in network:
             return reach
+    if isinstance(address, ipaddress.IPv6Address) and address not in _GLOBAL_UNICAST:
+        return Reach.SPECIAL
     return Reach.PUBLIC
 
 
@@ -105,9 +109,11 @@ class DialPolicy:
 
     def objection(self, address: IPAddress, purpose: Purpose) -> str:
         """Why this address may not be dialled; empty when it may."""
-        if any(address in network for network in self.refuse):
+        inner = _carried(address) if isinstance(address, ipaddress.IPv6Address) else None
+        names = (address,) if inner is None else (address, inner)
+        if any(name in network for network in self.refuse for name in names):
             return "the operator refuses this network"
-        if any(address in network for network in self.allow):
+        if any(name in network for network in self.allow for name in names):
             return ""
         reach = reach_of(address)
         if reach is Reach.PUBLIC or (purpose is Purpose.ACCOUNT and reach is not Reach.SPECIAL):

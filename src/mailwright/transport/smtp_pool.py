@@ -30,12 +30,14 @@ Outcome = asyncio.Future[SendResult]
 class _Waiting(Transaction):
     """A message in the queue, with the caller who waits for it."""
 
-    __slots__ = ("outcome", "tries")
+    __slots__ = ("opens_session", "outcome", "tries")
 
     def __init__(self, composed: Composed, queued_at: float, outcome: Outcome) -> None:
         super().__init__(composed, queued_at)
         self.outcome = outcome
         self.tries = 0
+        #: it is the first that its session was given
+        self.opens_session = False
 
 
 class SmtpPool:
@@ -133,28 +135,29 @@ class SmtpPool:
             message = self._queue.popleft()
             if not message.outcome.done():  # done: the caller has gone
                 message.tries += 1
+                message.opens_session = session.taken == 0
                 return message
         return None
 
-    def settled(self, session: SmtpSession, settled: Settled) -> None:
+    def settled(self, settled: Settled) -> None:
         message, outcome = settled
         assert isinstance(message, _Waiting)
         if message.outcome.done():
             return
         if isinstance(outcome, SendResult):
             message.outcome.set_result(outcome)
-        elif self._may_move(session, message, outcome):
+        elif self._may_move(message, outcome):
             message.restart()
             self._queue.appendleft(message)
         else:
             message.outcome.set_exception(outcome)
 
-    def _may_move(self, session: SmtpSession, message: _Waiting, error: MailwrightError) -> bool:
-        """A warm session that ended under the message says nothing about the message. Each such end costs a session,
-        so the number of moves is bounded by theirs."""
+    def _may_move(self, message: _Waiting, error: MailwrightError) -> bool:
+        """A session that served others and then ended under this message says nothing about the message. Each such
+        end costs a session, so the number of moves is bounded by theirs."""
         ended = isinstance(error, ConnectionLost | ServiceRefused)
         moves_left = message.tries <= self._limits.sessions and not self._closed
-        return ended and session.warm and not message.dot_handed and moves_left
+        return ended and not message.opens_session and not message.dot_handed and moves_left
 
     def idle(self, session: SmtpSession) -> None:
         if session.taken >= self._limits.messages_per_session:

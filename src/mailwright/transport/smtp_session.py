@@ -25,6 +25,7 @@ from mailwright.transport.tls import TlsContexts, TlsFacts, check_peer, explain
 QUIT_SECONDS = 2.0
 #: how often to look whether the socket has taken a long message, where nobody tells
 DRAIN_POLL = 0.002
+_FINAL_DOT = Phase.FINAL_DOT  # looking it up costs more than comparing it
 
 
 class SessionOwner(Protocol):
@@ -32,7 +33,7 @@ class SessionOwner(Protocol):
 
     def pull(self, session: "SmtpSession") -> Transaction | None: ...
 
-    def settled(self, session: "SmtpSession", settled: Settled) -> None: ...
+    def settled(self, settled: Settled) -> None: ...
 
     def idle(self, session: "SmtpSession") -> None:
         """Nothing is under way and nothing was pulled."""
@@ -207,11 +208,6 @@ class SmtpSession(asyncio.Protocol):
 
     # Sending.
 
-    @property
-    def warm(self) -> bool:
-        """The session has answered for a message before."""
-        return self._transactions is not None and self._transactions.served > 0
-
     def wake(self) -> None:
         """There is work in the queue."""
         if self._transactions is not None and not self._has_ended:
@@ -238,7 +234,7 @@ class SmtpSession(asyncio.Protocol):
             transactions.drained(now)
             self._write(transactions.take_output())
         for settled in transactions.take_settled():
-            self._owner.settled(self, settled)
+            self._owner.settled(settled)
         if transactions.closing:
             self._end()
             self.abort()
@@ -281,7 +277,7 @@ class SmtpSession(asyncio.Protocol):
 
     def _limit(self, phase: Phase) -> float:
         limits = self._outgoing.timeouts
-        return limits.final_reply if phase is Phase.FINAL_DOT else limits.reply
+        return limits.final_reply if phase is _FINAL_DOT else limits.reply
 
     def _ring(self) -> None:
         self._timer = None

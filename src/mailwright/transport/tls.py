@@ -57,7 +57,7 @@ def _context(trust: bool, hostname: bool, authorities: str) -> ssl.SSLContext:
     if authorities:
         try:
             context.load_verify_locations(cadata=authorities)
-        except (ssl.SSLError, ValueError):
+        except (ssl.SSLError, TypeError, ValueError):  # TypeError: text that is not ASCII
             hint = "PEM text: -----BEGIN CERTIFICATE----- …"
             raise InvalidAccount("no certificate can be read", field="ca_certificates", hint=hint) from None
     context.check_hostname = trust and hostname

@@ -45,6 +45,10 @@ ONE_WRITE = 65_536
 #: these are made for each message
 Expected = tuple[Phase, Transaction | None, str]
 
+# Looking a member up in its enumeration takes longer than comparing it, and this is done ten times for each message.
+_QUEUE, _MAIL, _RCPT, _DATA = Phase.QUEUE, Phase.MAIL, Phase.RCPT, Phase.DATA
+_BODY, _FINAL_DOT, _RSET = Phase.BODY, Phase.FINAL_DOT, Phase.RSET
+
 
 class Settled(NamedTuple):
     transaction: Transaction
@@ -93,8 +97,8 @@ class Transactions:
     def phase(self) -> Phase:
         """What the session is waiting for; QUEUE when for nothing."""
         if self._draining is not None:
-            return Phase.BODY
-        return self._expected[0][0] if self._expected else Phase.QUEUE
+            return _BODY
+        return self._expected[0][0] if self._expected else _QUEUE
 
     def take_output(self) -> list[bytes]:
         output, self._output = self._output, []
@@ -121,7 +125,7 @@ class Transactions:
             if self.closing:
                 return
         if self._reader.malformed:
-            self._violate(self._reader.malformed)
+            self._violate(self._reader.malformed, self._awaited)
         elif self.idle:
             self._begin_next(now)
 
@@ -133,10 +137,17 @@ class Transactions:
 
     def lost(self, reason: str) -> None:
         """The connection is gone. Settles everything that was under way."""
-        self._end(lambda: ConnectionLost(f"the connection was lost: {reason}" if reason else ""))
+        self._end(lambda: ConnectionLost(f"the connection was lost: {reason}" if reason else ""), self._awaited)
 
     def timed_out(self, seconds: float) -> None:
-        self._end(lambda: ServerTimeout(f"the server did not answer within {seconds:g} s"))
+        self._end(lambda: ServerTimeout(f"the server did not answer within {seconds:g} s"), self._awaited)
+
+    @property
+    def _awaited(self) -> Transaction | None:
+        """The message that the next answer is about."""
+        if self._draining is not None:
+            return self._draining[0]
+        return self._expected[0][1] if self._expected else None
 
     # The envelope.
 
@@ -157,14 +168,14 @@ class Transactions:
     def _begin(self, transaction: Transaction) -> None:
         composed = transaction.composed
         dsn = composed.dsn if self._capabilities.dsn else None
-        script: list[Expected] = [(Phase.MAIL, transaction, commands.mail(composed, self._capabilities))]
+        script: list[Expected] = [(_MAIL, transaction, commands.mail(composed, self._capabilities))]
         for recipient in composed.envelope.recipients:
-            script.append((Phase.RCPT, transaction, commands.rcpt(recipient, dsn)))  # noqa: PERF401 - faster here
+            script.append((_RCPT, transaction, commands.rcpt(recipient, dsn)))  # noqa: PERF401 - faster here
         if not self._chunking:
-            script.append((Phase.DATA, transaction, "DATA"))
+            script.append((_DATA, transaction, "DATA"))
         if self._needs_reset:
             self._needs_reset = False
-            script.insert(0, (Phase.RSET, None, "RSET"))
+            script.insert(0, (_RSET, None, "RSET"))
         if self._pipelining:
             self._output.append(commands.wire("\r\n".join([command for _, _, command in script])))
             self._expected.extend(script)
@@ -184,16 +195,16 @@ class Transactions:
     def _answer(self, phase: Phase, transaction: Transaction | None, reply: Reply, now: float) -> None:
         if reply.code == 421:
             self._goodbye(transaction, reply)
-        elif phase is Phase.FINAL_DOT:
+        elif phase is _FINAL_DOT:
             self._answer_final(transaction, reply, now)
         elif transaction is None:
             self._advance()  # RSET: whatever the server thinks of it, MAIL will tell
-        elif 300 <= reply.code < 400 and not (phase is Phase.DATA and reply.code == 354):
-            self._violate(f"unexpected reply to {phase.upper()}: {reply.code}", reply)
-        elif phase is Phase.MAIL:
+        elif 300 <= reply.code < 400 and not (phase is _DATA and reply.code == 354):
+            self._violate(f"unexpected reply to {phase.upper()}: {reply.code}", transaction, reply)
+        elif phase is _MAIL:
             transaction.sender_reply = reply
             self._continue(transaction, now)
-        elif phase is Phase.RCPT:
+        elif phase is _RCPT:
             transaction.rcpt_replies.append(reply)
             self._continue(transaction, now)
         else:
@@ -225,12 +236,12 @@ class Transactions:
         elif reply.code == 354 and transaction.sender_reply is not None and transaction.sender_reply.positive:
             # QUIRK data_without_recipients: RFC 2920 section 3.1 wants a lone dot then, and no message.
             self._output.append(content.FINAL_DOT)
-            self._expected.append((Phase.FINAL_DOT, None, "."))
+            self._expected.append((_FINAL_DOT, None, "."))
             self._refuse(transaction)
         elif reply.code == 354:
-            self._violate("the server wants a message although it refused the sender", reply)
+            self._violate("the server wants a message although it refused the sender", transaction, reply)
         elif reply.positive:
-            self._violate(f"unexpected reply to DATA: {reply.code}", reply)
+            self._violate(f"unexpected reply to DATA: {reply.code}", transaction, reply)
         else:
             self._refuse(transaction)
 
@@ -239,8 +250,8 @@ class Transactions:
             return
         if 300 <= reply.code < 400:
             # No answer at all: put the question back, so that the end finds it unanswered.
-            self._expected.appendleft((Phase.FINAL_DOT, transaction, reply.command))
-            self._violate(f"unexpected reply to the final dot: {reply.code}", reply)
+            self._expected.appendleft((_FINAL_DOT, transaction, reply.command))
+            self._violate(f"unexpected reply to the final dot: {reply.code}", transaction, reply)
             return
         self.served += 1
         outcome: SendResult | SendError
@@ -281,7 +292,7 @@ class Transactions:
     def _hand_over(self, transaction: Transaction, end: bytes, now: float) -> None:
         transaction.dot_handed = True
         self._output.append(end)
-        self._expected.append((Phase.FINAL_DOT, transaction, "BDAT" if self._chunking else "."))
+        self._expected.append((_FINAL_DOT, transaction, "BDAT" if self._chunking else "."))
         if self._pipelining:
             # RFC 2920 section 3.1: the end of a message may open a group of commands.
             self._begin_next(now)
@@ -295,31 +306,41 @@ class Transactions:
         section 3.8).
         """
         if reply.positive:
-            self._violate(f"a reply that nobody asked for: {reply.code}", reply)
+            self._violate(f"a reply that nobody asked for: {reply.code}", self._awaited, reply)
             return
         if self._draining is not None and reply.code != 421:
             (transaction, _), self._draining = self._draining, None
             self._settled.append(Settled(transaction, transaction.refusal(reply, self._server)))
-        self._end(lambda: ServiceRefused("the server closes the connection", phase=reply.phase, reply=reply))
+        self._goodbye(self._awaited, reply)
 
     def _goodbye(self, transaction: Transaction | None, reply: Reply) -> None:
         """421 in place of an answer. To a final dot it is one: not taken, try again later."""
-        if reply.phase is Phase.FINAL_DOT and transaction is not None:
+        if reply.phase is _FINAL_DOT and transaction is not None:
             self._settled.append(Settled(transaction, transaction.refusal(reply, self._server)))
-        self._end(lambda: ServiceRefused("the server closes the connection", phase=reply.phase, reply=reply))
+            transaction = None
+        self._end(
+            lambda: ServiceRefused("the server closes the connection", phase=reply.phase, reply=reply), transaction
+        )
 
-    def _violate(self, reason: str, reply: Reply | None = None) -> None:
-        phase = reply.phase if reply is not None else Phase.QUEUE
-        self._end(lambda: ProtocolViolation(reason, phase=phase, reply=reply))
+    def _violate(self, reason: str, transaction: Transaction | None, reply: Reply | None = None) -> None:
+        phase = reply.phase if reply is not None else _QUEUE
+        self._end(lambda: ProtocolViolation(reason, phase=phase, reply=reply), transaction)
 
-    def _end(self, reason: Callable[[], SendError]) -> None:
-        """Everything under way is settled, each message by what was asked of it."""
+    def _end(self, reason: Callable[[], SendError], about: Transaction | None) -> None:
+        """Everything under way is settled, each message by what was asked of it.
+
+        The reason is that of the message it is about. Others whose envelopes were on their way behind it only lost
+        the connection: what the server did says nothing about them.
+        """
         self.closing = True
         under_way = [transaction for _, transaction, _ in self._expected]
         under_way += [self._draining[0] if self._draining is not None else None, self._current]
         for transaction in dict.fromkeys(under_way):
             if transaction is not None:
-                self._settled.append(Settled(transaction, self._ended(transaction, reason())))
+                lost = ConnectionLost("the connection ended while another message was under way")
+                self._settled.append(
+                    Settled(transaction, self._ended(transaction, reason() if transaction is about else lost))
+                )
         self._expected.clear()
         self._script.clear()
         self._current = self._draining = None
@@ -327,15 +348,15 @@ class Transactions:
     def _ended(self, transaction: Transaction, error: SendError) -> SendError:
         error.server = self._server
         if not transaction.dot_handed:
-            if error.phase is Phase.QUEUE:
+            if error.phase is _QUEUE:
                 error.phase = self._phase_of(transaction)
             return error
         hint = "look for the Message-ID at the recipient, or accept that it may arrive twice"
-        uncertain = Uncertain(phase=Phase.FINAL_DOT, reply=error.reply, server=self._server, hint=hint)
+        uncertain = Uncertain(phase=_FINAL_DOT, reply=error.reply, server=self._server, hint=hint)
         uncertain.__cause__ = error
         return uncertain
 
     def _phase_of(self, transaction: Transaction) -> Phase:
         if self._draining is not None and transaction is self._draining[0]:
-            return Phase.BODY
-        return next((phase for phase, asked, _ in self._expected if asked is transaction), Phase.MAIL)
+            return _BODY
+        return next((phase for phase, asked, _ in self._expected if asked is transaction), _MAIL)
