@@ -49,8 +49,9 @@ def compose(
 
 def needs_utf8(envelope: Envelope) -> bool:
     """Whether the addresses alone ask for SMTPUTF8 (RFC 6531 section 3.4)."""
-    sender = envelope.sender
-    return (sender is not None and sender.needs_utf8) or any(one.needs_utf8 for one in envelope.recipients)
+    if envelope.sender is not None and envelope.sender.needs_utf8:
+        return True
+    return any(recipient.needs_utf8 for recipient in envelope.recipients)
 
 
 def _sender(message: Message, author: Address) -> Address | None:

@@ -37,6 +37,11 @@ _UNSAFE_LOCAL = re.compile(UNSAFE.pattern[:-1] + r"\u00a0\u00ad\u200b-\u200f\u20
 _DISGUISED = re.compile(r"%0[0ad]|=\?[^?]*\?[bq]\?", re.IGNORECASE)
 
 
+def shortened(text: str) -> str:
+    """For error messages: a megabyte of nonsense is not repeated."""
+    return repr(text) if len(text) <= 100 else f"{text[:100]!r}…"
+
+
 @lru_cache(maxsize=4096)
 def ascii_domain(domain: str) -> str:
     """The domain as it travels: lower case, international labels in punycode (RFC 5891), literals as they are."""
@@ -47,9 +52,11 @@ def ascii_domain(domain: str) -> str:
         try:
             domain = idna.encode(domain, uts46=True).decode()
         except (idna.IDNAError, UnicodeError) as error:
-            raise InvalidAddress(f"{written!r} is not a domain name", hint=str(error)) from None
+            raise InvalidAddress(f"{shortened(written)} is not a domain name", hint=str(error)[:200]) from None
     if not _ASCII_DOMAIN.match(domain):
-        raise InvalidAddress(f"{written!r} is not a domain name", hint="letters, digits, hyphens and single dots")
+        raise InvalidAddress(
+            f"{shortened(written)} is not a domain name", hint="letters, digits, hyphens and single dots"
+        )
     domain = domain.lower()
     if len(domain) > MAX_DOMAIN_OCTETS or any(len(label) > 63 for label in domain.split(".")):
         raise InvalidAddress(f"the domain is longer than the {MAX_DOMAIN_OCTETS} octets (63 for each label) allowed")
@@ -63,9 +70,9 @@ def _literal(domain: str) -> str:
         address = ipaddress.IPv6Address(inner[5:]) if tagged else ipaddress.IPv4Address(inner)
     except ValueError:
         hint = "write [192.0.2.1] or [IPv6:2001:db8::1]"
-        raise InvalidAddress(f"{domain!r} is not an address literal", hint=hint) from None
+        raise InvalidAddress(f"{shortened(domain)} is not an address literal", hint=hint) from None
     if domain[-1:] != "]" or (tagged and "%" in inner):
-        raise InvalidAddress(f"{domain!r} is not an address literal")
+        raise InvalidAddress(f"{shortened(domain)} is not an address literal")
     return f"[IPv6:{address}]" if tagged else f"[{address}]"
 
 

@@ -19,7 +19,7 @@ from functools import partial
 from typing import Literal
 
 from mailwright.errors import InvalidAddress
-from mailwright.model.address import Address, Group, Recipient
+from mailwright.model.address import Address, Group, Recipient, shortened
 
 #: what the constructors of messages accept for recipients
 RecipientsInput = str | Address | Group | Mapping[str, object] | Iterable[object] | None
@@ -149,10 +149,22 @@ class _Piece:
     words: list[tuple[str, str, int]] = field(default_factory=list)
     comments: list[str] = field(default_factory=list)
     angle: Address | None = None
+    #: some word holds an @, so that the piece may be an address by itself
+    has_at: bool = False
+
+    def add(self, kind: str, text: str, position: int) -> None:
+        self.words.append((kind, text, position))
+        # Asked here, word by word: asked of all words at each comma, it would cost the square of their number.
+        self.has_at = self.has_at or "@" in text
 
     @property
     def blank(self) -> bool:
-        return self.angle is None and all(kind == "space" for kind, _, _ in self.words)
+        return self.angle is None and not self.comments and all(kind == "space" for kind, _, _ in self.words)
+
+    @property
+    def begin(self) -> int:
+        """Where the first word stands, behind any space."""
+        return next((position for kind, _, position in self.words if kind != "space"), self.start)
 
     def phrase(self) -> str:
         """The words as a display name: quotes taken off, white space folded to one space."""
@@ -212,15 +224,15 @@ class _Scanner:
                 raise self._unexpected(mark, self.position - 1)
             piece = self._close(piece, mark, members)
         hint = "a group ends with a semicolon: Team: ann@example.org, bob@example.org;"
-        raise InvalidAddress(f"the group {name!r} is not closed", position=start, hint=hint)
+        raise InvalidAddress(f"the group {shortened(name)} is not closed", position=start, hint=hint)
 
     def _close(self, piece: _Piece, mark: str, out: list[Recipient]) -> _Piece:
         """Ends a piece at a separator; returns the next one, which inherits the words of half a name."""
         if piece.blank:
             return _Piece(self.position)
-        if mark == "," and piece.angle is None and not any("@" in text for _, text, _ in piece.words):
+        if mark == "," and piece.angle is None and not piece.has_at:
             # QUIRK unquoted_comma_in_name: `Doe, Ann <ann@example.org>` without the quotes of RFC 5322 3.4.
-            piece.words.append(("text", ",", self.position - 1))
+            piece.add("text", ",", self.position - 1)
             return piece
         self._finish(piece, out)
         return _Piece(self.position)
@@ -232,14 +244,14 @@ class _Scanner:
     def _mailbox(self, piece: _Piece) -> Address:
         if piece.angle is not None:
             name = piece.phrase() or " ".join(piece.comments)
-            return _address(piece.angle.local, piece.angle.domain, name, piece.start)
+            return _address(piece.angle.local, piece.angle.domain, name, piece.begin)
         words = [word for word in piece.words if word[0] != "space"]
         gaps = [word for word in _strip_spaces(piece.words) if word[0] == "space"]
-        if gaps and any("@" in text for _, text, _ in words):
+        if gaps and piece.has_at:
             hint = "put the address into angle brackets: Ann <ann@example.org>"
             raise InvalidAddress("unexpected space in an address", position=gaps[0][2], hint=hint)
         # `ann@example.org (Ann)`: the comment was the name before RFC 822 had angle brackets.
-        return self._addr_spec(words, piece.start, " ".join(piece.comments))
+        return self._addr_spec(words, piece.begin, " ".join(piece.comments))
 
     def _addr_spec(self, words: list[tuple[str, str, int]], start: int, name: str = "") -> Address:
         """`local@domain` from its words: [quoted] text [literal]."""
@@ -263,7 +275,7 @@ class _Scanner:
         quoted = words[0][0] == "quoted"
         return _address(local, domain, name, position, quoted=quoted)
 
-    def _fill(self, piece: _Piece) -> str | None:
+    def _fill(self, piece: _Piece, *, in_angle: bool = False) -> str | None:
         """Reads words into the piece until a separator or colon, which it returns; None at the end."""
         while self.position < self.end:
             start = self.position
@@ -276,11 +288,11 @@ class _Scanner:
                 if piece.angle is not None and kind != "space":
                     raise InvalidAddress("unexpected text after the address", position=start)
                 if piece.angle is None:
-                    piece.words.append((kind, token[0], start))
+                    piece.add(kind, token[0], start)
             elif token[0] == "(":
                 piece.comments.append(self._comment(start))
             elif token[0] == "<":
-                if piece.angle is not None:
+                if in_angle or piece.angle is not None:
                     raise self._unexpected("<", start)
                 piece.angle = self._angle(start)
             else:
@@ -289,7 +301,7 @@ class _Scanner:
 
     def _angle(self, start: int) -> Address:
         piece = _Piece(self.position)
-        mark = self._fill(piece)
+        mark = self._fill(piece, in_angle=True)
         if mark != ">":
             if mark is None:
                 raise InvalidAddress("the < is not closed by a >", position=start)
@@ -351,7 +363,7 @@ _DOTS_WRONG = re.compile(r"(?:\A|\.)(?:\.|\Z)")
 
 def _address(local: str, domain: str, name: str, position: int, *, quoted: bool = True) -> Address:
     if not quoted and _DOTS_WRONG.search(local):
-        hint = f'put it into quotes if it is right: "{local}"@{domain}'
+        hint = 'put it into quotes if it is right: "a..b"@example.org'
         raise InvalidAddress("dots must stand between other characters", position=position, hint=hint)
     try:
         return Address(local, domain, name)

@@ -39,7 +39,8 @@ class Attachment:
     content_id: str = ""
 
     def __post_init__(self) -> None:
-        # A file name is metadata, never a path of ours; but a path must not travel to whoever saves it.
+        # Any other character may stand in a file name. What looks like a path in it is for the reader's program not
+        # to follow (RFC 2183 section 2.3): a changed name would help nobody.
         if UNSAFE.search(self.filename):
             raise InvalidAttachment("a file name must not contain control characters", field="attachments")
         if self.content_type and not _TYPE.match(self.content_type):
@@ -166,9 +167,18 @@ def _bytes(value: object, encoding: str, index: int) -> bytes:
         case str() if encoding == "base64":
             return _decode_base64(value, where)
         case str():
-            return value.encode("utf-8")
+            return _encode_text(value, where)
         case _:
             return _json_bytes(value, where)
+
+
+def _encode_text(text: str, where: str) -> bytes:
+    try:
+        return text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise InvalidAttachment(
+            f"character {error.start} is half of a character (a lone surrogate)", field=where
+        ) from None
 
 
 def _decode_base64(text: str, where: str) -> bytes:
