@@ -49,7 +49,7 @@ from mailwright.mime.prebuilt import prebuilt
 from mailwright.model.account import Account, Mechanism, Outgoing, PoolLimits, Proxy, ProxyKind, SignIn, Timeouts
 from mailwright.model.address import Address, Group
 from mailwright.model.address_syntax import parse_address, parse_recipients
-from mailwright.model.attachment import Attachment, Disposition
+from mailwright.model.attachment import Attachment, Disposition, parse_attachments
 from mailwright.model.check import CheckName, CheckReport, CheckStep, StepState
 from mailwright.model.delivery import (
     Composed,
@@ -141,6 +141,7 @@ __all__ = [
     "Utf8NotOffered",
     "attachment_from_file",
     "parse_address",
+    "parse_attachments",
     "parse_recipients",
     "prebuilt",
 ]

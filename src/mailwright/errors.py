@@ -347,3 +347,8 @@ class Uncertain(SendError):
     """The message was handed over, but the server's answer was not seen: it may or may not be sent."""
 
     code = "uncertain"
+    #: what to look for at the recipient
+    message_id: str = ""
+
+    def to_json(self) -> dict[str, object]:
+        return {**super().to_json(), "message_id": self.message_id}

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import ipaddress
 import socket
 from collections.abc import Iterator
 
@@ -28,15 +29,27 @@ class Names:
         self._answers[name] = [addresses, then if then is not None else addresses]
 
     async def getaddrinfo(self, host, port, *, family=0, type=0, proto=0, flags=0):  # noqa: A002 - asyncio's names
+        if (address := _literal(host)) is not None:
+            return [_entry(address, port)]  # uvloop asks for these too
         self.asked.append(host)
         if host not in self._answers:
             raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
         answers = self._answers[host]
         addresses = answers.pop(0) if len(answers) > 1 else answers[0]
-        return [
-            (socket.AF_INET6 if ":" in one else socket.AF_INET, socket.SOCK_STREAM, 6, "", (one, port))
-            for one in addresses
-        ]
+        return [_entry(address, port) for address in addresses]
+
+
+def _literal(host: str | bytes) -> str | None:
+    try:
+        return str(ipaddress.ip_address(host.decode() if isinstance(host, bytes) else host))
+    except ValueError:
+        return None
+
+
+def _entry(address: str, port: int) -> tuple[object, ...]:
+    if ":" in address:
+        return (socket.AF_INET6, socket.SOCK_STREAM, 6, "", (address, port, 0, 0))
+    return (socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port))
 
 
 @pytest.fixture
@@ -53,9 +66,16 @@ class Wire:
         self.dialled: list[tuple[str, int]] = []
         self.leads_to: tuple[str, int] | None = None
         self._connect = connect
+        self._news = asyncio.Event()
+
+    async def until_dialled(self, count: int) -> None:
+        while len(self.dialled) < count:
+            self._news.clear()
+            await self._news.wait()
 
     async def sock_connect(self, sock, address):
         self.dialled.append(address[:2])
+        self._news.set()
         await self._connect(sock, self.leads_to or address)
 
 
@@ -69,13 +89,13 @@ async def wire(monkeypatch) -> Wire:
 
 @pytest.fixture
 def opened_sockets(monkeypatch) -> list[socket.socket]:
-    """Every socket that is opened from now on (those that a listener accepts are not opened here)."""
+    """Every network socket that is opened from now on (those that a listener accepts are not opened here)."""
     opened: list[socket.socket] = []
 
     class Recorded(socket.socket):
         def __init__(self, *args, **options) -> None:
             super().__init__(*args, **options)
-            if options.get("fileno") is None:
+            if options.get("fileno") is None and self.family in (socket.AF_INET, socket.AF_INET6):
                 opened.append(self)
 
     monkeypatch.setattr(socket, "socket", Recorded)

@@ -234,8 +234,6 @@ def test_an_envelope_id_travels_as_xtext(payload):
 def test_an_address_that_was_tampered_with_is_refused_where_the_command_is_made():
     """Checked where bytes are made, not only where input arrives."""
     tampered = parse_address("bob@example.com")
-    object.__setattr__(tampered, "local", "bob\r\nRCPT TO:<eve@example.net>")
-    if hasattr(type(tampered), "__dataclass_fields__") and "spec" in type(tampered).__dataclass_fields__:
-        object.__setattr__(tampered, "spec", f"{tampered.local}@example.com")
+    object.__setattr__(tampered, "spec", "bob\r\nRCPT TO:<eve@example.net>@example.com")
     with pytest.raises(InvalidInput):
         spoken(Composed(Envelope(None, (tampered,)), b"x\r\n", "id", canonical=True))

@@ -7,7 +7,7 @@ import typer
 
 from mailwright.cli import connection as options
 from mailwright.cli.exit_codes import exit_code_of
-from mailwright.cli.output import busy, console, print_error, print_json, safe
+from mailwright.cli.output import busy, console, print_error, print_json, safe, with_options
 from mailwright.connector import Mailwright
 from mailwright.errors import MailwrightError
 from mailwright.model.account import Account
@@ -81,6 +81,6 @@ def _print(report: CheckReport) -> None:
     for step in report.steps:
         console.print(f"  {_MARKS[step.state]}  {step.name.replace('_', ' '):<8}  {safe(step.detail)}")
         if step.hint:
-            console.print(f"           [bold]what to do:[/bold] {safe(step.hint)}")
+            console.print(f"           [bold]what to do:[/bold] {safe(with_options(step.hint))}")
     if report.capabilities:
         console.print(f"  the server offers: {safe(', '.join(report.capabilities))}")

@@ -8,17 +8,18 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.markup import escape
 
-from mailwright.errors import MailwrightError, SendError
+from mailwright.errors import MailwrightError, PartlySent, SendError
 from mailwright.reply import printable
 
 #: rich leaves colours out where the output is no terminal, and where NO_COLOR is set
-console = Console(highlight=False, soft_wrap=True)
-errors = Console(stderr=True, highlight=False, soft_wrap=True)
+console = Console(highlight=False, emoji=False, soft_wrap=True)
+errors = Console(stderr=True, highlight=False, emoji=False, soft_wrap=True)
 
 
 def print_json(value: Mapping[str, object]) -> None:
-    # The console would wrap and colour it; a script wants the bytes.
-    sys.stdout.write(json.dumps(value, ensure_ascii=False) + "\n")
+    # The console would wrap and colour it; a script wants the bytes. In ASCII, so that nothing of what a server said
+    # acts on a terminal or fails to be written.
+    sys.stdout.write(json.dumps(value) + "\n")
     sys.stdout.flush()
 
 
@@ -33,15 +34,37 @@ def print_error(error: MailwrightError, *, as_json: bool) -> None:
         for line in _what_the_server_said(error):
             errors.print(f"  {safe(line)}")
     if error.hint:
-        errors.print(f"  [bold]what to do:[/bold] {safe(error.hint)}")
+        errors.print(f"  [bold]what to do:[/bold] {safe(with_options(error.hint))}")
 
 
 def _what_the_server_said(error: SendError) -> Iterator[str]:
+    if isinstance(error, PartlySent):
+        for address in error.accepted:
+            yield f"accepted  {address}"
     if error.recipients:
         for address, reply in error.recipients.items():
-            yield f"{address}: {reply}"
+            yield f"refused   {address}: {reply}"
     elif error.reply is not None:
         yield f"the server said: {error.reply}"
+
+
+# Hints name what a program sets; here the same is done by an option.
+_OPTIONS = (
+    ("set verify_trust to false", "use --no-verify-trust"),
+    ("set verify_hostname to false", "use --no-verify-hostname"),
+    ("set security to", "use --security"),
+    ("with security implicit", "with --security implicit"),
+    ("security none", "--security none"),
+    ("port_25 always", "--port-25 always"),
+    ("pinned_certificate", "--pin"),
+    ("ca_certificates", "--ca-file"),
+)
+
+
+def with_options(hint: str) -> str:
+    for setting, option in _OPTIONS:
+        hint = hint.replace(setting, option)
+    return hint
 
 
 def safe(text: str) -> str:

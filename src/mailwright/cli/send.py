@@ -2,6 +2,7 @@
 
 import os
 import sys
+from dataclasses import dataclass, fields
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Literal
@@ -28,7 +29,7 @@ _BODY = "Body"
 _DELIVERY = "Delivery"
 
 
-def _option(name: str, text: str, panel: str, **more: str) -> typer.models.OptionInfo:
+def _option(name: str, text: str, panel: str, **more: str | bool) -> typer.models.OptionInfo:
     info: typer.models.OptionInfo = typer.Option(name, help=text, rich_help_panel=panel, **more)  # type: ignore[arg-type]
     return info
 
@@ -74,8 +75,12 @@ def send(
     envelope_from: Annotated[
         str | None, _option("--envelope-from", "Where bounces go; '' for nowhere.", _DELIVERY)
     ] = None,
-    notify: Annotated[list[DsnNotify], _option("--notify", "When the server should report.", _DELIVERY)] = [],  # noqa: B006
-    dsn_return: Annotated[DsnReturn | None, _option("--return", "How much a report contains.", _DELIVERY)] = None,
+    notify: Annotated[
+        list[DsnNotify], _option("--notify", "When the server should report.", _DELIVERY, case_sensitive=False)
+    ] = [],  # noqa: B006
+    dsn_return: Annotated[
+        DsnReturn | None, _option("--return", "How much a report contains.", _DELIVERY, case_sensitive=False)
+    ] = None,
     envelope_id: Annotated[str, _option("--envelope-id", "Comes back in the report.", _DELIVERY)] = "",
     on_partial: Annotated[
         Literal["report", "raise"], _option("--on-partial", "What a refused recipient among others is.", _DELIVERY)
@@ -102,7 +107,7 @@ def send(
     """Send one message now and print what the server said."""
     try:
         account = Account(
-            from_ or username,
+            _sender(from_, username),
             options.outgoing(
                 server=server,
                 security=security,
@@ -123,78 +128,154 @@ def send(
             ),
         )
         dsn = DsnOptions(tuple(notify), dsn_return, envelope_id) if notify or dsn_return or envelope_id else None
-        message: Message | Composed
-        if raw is not None:
-            message = _finished(raw, account, envelope_from, [*to, *cc, *bcc], dsn)
-        else:
-            message = Message(
-                to=to,
-                cc=cc,
-                bcc=bcc,
-                from_name=from_name,
-                reply_to=reply_to,
-                subject=subject,
-                text=_text(text, text_file, html, html_file, attach),
-                html=html if html is not None else _read(html_file) if html_file is not None else None,
-                plain_only=plain_only,
-                attachments=[*map(attachment_from_file, attach), *map(_inline, inline)],
-                priority=priority,
-                headers=[_header(line) for line in header],
-                in_reply_to=in_reply_to,
-                references=references,
-                message_id=message_id,
-                date=_date(date),
-                unsubscribe=_unsubscribe(unsubscribe_url, unsubscribe_mailto, one_click=one_click),
-                auto_submitted=auto_submitted,
-                envelope_from=envelope_from,
-            )
-        with Mailwright.sync() as mail:
-            composed = message if isinstance(message, Composed) else mail.compose(account, message, dsn=dsn)
-            if dry_run:
-                _print_message(composed)
-                return
-            with busy(f"sending {len(composed.content)} bytes to {account.outgoing.host} …"):
-                result = mail.send(account, composed, on_partial=on_partial)
+        written = _Written(
+            to=to,
+            cc=cc,
+            bcc=bcc,
+            from_name=from_name,
+            reply_to=reply_to,
+            subject=subject,
+            text=text,
+            text_file=text_file,
+            html=html,
+            html_file=html_file,
+            plain_only=plain_only,
+            attach=attach,
+            inline=inline,
+            priority=priority,
+            header=header,
+            in_reply_to=in_reply_to,
+            references=references,
+            message_id=message_id,
+            date=date,
+            unsubscribe_url=unsubscribe_url,
+            unsubscribe_mailto=unsubscribe_mailto,
+            one_click=one_click,
+            auto_submitted=auto_submitted,
+            envelope_from=envelope_from,
+        )
+        message = written.message() if raw is None else written.around(raw, account, dsn)
+        result = _deliver(account, message, dsn, on_partial, dry_run=dry_run)
     except MailwrightError as error:
         print_error(error, as_json=as_json)
         raise typer.Exit(exit_code_of(error)) from None
-    _print_result(result, as_json=as_json)
+    if result is not None:
+        _print_result(result, as_json=as_json)
 
 
-def _finished(
-    path: Path, account: Account, envelope_from: str | None, recipients: list[str], dsn: DsnOptions | None
-) -> Composed:
-    sender: Address | None = account.address
-    if envelope_from is not None:
-        sender = parse_address(envelope_from, field="envelope_from") if envelope_from else None
-    unique = {address.key: address for address in mailboxes(parse_recipients(recipients, field="to"))}
-    return prebuilt(_read_bytes(path), sender=sender, recipients=tuple(unique.values()), dsn=dsn)
+def _sender(from_: str, username: str) -> Address:
+    if not from_ and "@" not in username:
+        raise InvalidInput("the sender is missing", field="from", hint="give --from, or a user name that is an address")
+    return parse_address(from_ or username, field="from")
 
 
-def _text(
-    text: str | None, text_file: Path | None, html: str | None, html_file: Path | None, attach: list[Path]
-) -> str | None:
-    if text is not None and text_file is not None:
-        raise InvalidInput("--text and --text-file exclude each other", field="text")
-    if text_file is not None:
-        return _read(text_file)
-    if text is None and html is None and html_file is None and not attach and not sys.stdin.isatty():
-        return _read(Path("-"))
-    return text
+def _deliver(
+    account: Account,
+    message: Message | Composed,
+    dsn: DsnOptions | None,
+    on_partial: Literal["report", "raise"],
+    *,
+    dry_run: bool,
+) -> SendResult | None:
+    with Mailwright.sync() as mail:
+        composed = message if isinstance(message, Composed) else mail.compose(account, message, dsn=dsn)
+        if dry_run:
+            _print_message(composed)
+            return None
+        with busy(f"sending {len(composed.content)} bytes to {account.outgoing.host} …"):
+            return mail.send(account, composed, on_partial=on_partial)
 
 
-def _read(path: Path) -> str:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Written:
+    """The message as it was written on the command line."""
+
+    to: list[str]
+    cc: list[str]
+    bcc: list[str]
+    from_name: str
+    reply_to: list[str]
+    subject: str
+    text: str | None
+    text_file: Path | None
+    html: str | None
+    html_file: Path | None
+    plain_only: bool
+    attach: list[Path]
+    inline: list[str]
+    priority: Priority
+    header: list[str]
+    in_reply_to: str
+    references: str
+    message_id: str
+    date: str
+    unsubscribe_url: str
+    unsubscribe_mailto: str
+    one_click: bool
+    auto_submitted: AutoSubmitted | None
+    envelope_from: str | None
+
+    def message(self) -> Message:
+        has_body = self.html is not None or self.html_file is not None or bool(self.attach)
+        return Message(
+            to=self.to,
+            cc=self.cc,
+            bcc=self.bcc,
+            from_name=self.from_name,
+            reply_to=self.reply_to,
+            subject=self.subject,
+            text=_body("text", self.text, self.text_file, or_stdin=not has_body),
+            html=_body("html", self.html, self.html_file),
+            plain_only=self.plain_only,
+            attachments=[*map(attachment_from_file, self.attach), *map(_inline, self.inline)],
+            priority=self.priority,
+            headers=[_header(line) for line in self.header],
+            in_reply_to=self.in_reply_to,
+            references=self.references,
+            message_id=self.message_id,
+            date=_date(self.date),
+            unsubscribe=_unsubscribe(self.unsubscribe_url, self.unsubscribe_mailto, one_click=self.one_click),
+            auto_submitted=self.auto_submitted,
+            envelope_from=self.envelope_from,
+        )
+
+    def around(self, raw: Path, account: Account, dsn: DsnOptions | None) -> Composed:
+        """The envelope around a finished message, which nothing else here may change."""
+        for part in fields(self):
+            value = getattr(self, part.name)
+            if part.name not in _ENVELOPE and value not in (None, "", [], False, Priority.NORMAL):
+                option = part.name.replace("_", "-")
+                raise InvalidInput(f"--{option} cannot change a finished message", field="raw")
+        sender: Address | None = account.address
+        if self.envelope_from is not None:
+            sender = parse_address(self.envelope_from, field="envelope_from") if self.envelope_from else None
+        recipients = parse_recipients([*self.to, *self.cc, *self.bcc], field="to")
+        unique = {address.spec: address for address in mailboxes(recipients)}
+        return prebuilt(_read_bytes(raw, "raw"), sender=sender, recipients=tuple(unique.values()), dsn=dsn)
+
+
+#: what stands outside the message
+_ENVELOPE = frozenset({"to", "cc", "bcc", "envelope_from"})
+
+
+def _body(field: str, given: str | None, path: Path | None, *, or_stdin: bool = False) -> str | None:
+    if given is not None and path is not None:
+        raise InvalidInput(f"--{field} and --{field}-file exclude each other", field=field)
+    if given is None and path is None and or_stdin and not sys.stdin.isatty():
+        path = Path("-")
+    if path is None:
+        return given
     try:
-        return _read_bytes(path).decode("utf-8")
+        return _read_bytes(path, field).decode("utf-8")
     except UnicodeDecodeError:
-        raise InvalidBody(f"{str(path)!r} is not UTF-8", field="text") from None
+        raise InvalidBody(f"{str(path)!r} is not UTF-8", field=field) from None
 
 
-def _read_bytes(path: Path) -> bytes:
+def _read_bytes(path: Path, field: str) -> bytes:
     try:
         return sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()
     except OSError as error:
-        raise InvalidBody(f"cannot read {str(path)!r}: {error.strerror}", field="text") from None
+        raise InvalidBody(f"cannot read {str(path)!r}: {error.strerror}", field=field) from None
 
 
 def _inline(option: str) -> Attachment:

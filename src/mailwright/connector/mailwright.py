@@ -14,7 +14,7 @@ from mailwright.model.account import Account, Outgoing
 from mailwright.model.check import CheckReport
 from mailwright.model.delivery import Composed, DsnOptions, SendResult
 from mailwright.model.message import Message
-from mailwright.settings import Settings
+from mailwright.settings import Settings, read_settings
 from mailwright.transport.dial import Dialler
 from mailwright.transport.dial_policy import DialPolicy, parse_networks
 from mailwright.transport.smtp_pool import SmtpPool
@@ -34,7 +34,7 @@ class Mailwright:
     """
 
     def __init__(self, *, settings: Settings | None = None) -> None:
-        self._settings = settings or Settings()
+        self._settings = settings or read_settings()
         policy = DialPolicy(
             allow=parse_networks(self._settings.dial_allow, "dial_allow"),
             refuse=parse_networks(self._settings.dial_refuse, "dial_refuse"),

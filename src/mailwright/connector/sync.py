@@ -57,6 +57,7 @@ class SyncMailwright:
             self._loop.close()
 
     def __enter__(self) -> Self:
+        mail = self._make()  # before there is a thread: it says no to wrong settings
         started = threading.Event()
         self._loop = asyncio.new_event_loop()
 
@@ -68,7 +69,7 @@ class SyncMailwright:
         self._thread = threading.Thread(target=serve, name="mailwright", daemon=True)
         self._thread.start()
         started.wait()
-        self._mail = self._make()
+        self._mail = mail
         return self
 
     def __exit__(

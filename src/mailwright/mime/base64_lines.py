@@ -18,18 +18,19 @@ else:
     _encode = pybase64.b64encode
 
 _LINE = 76
-#: 57 octets make one line. A block of many lines is cut by one call; blocks, so that `struct` compiles few formats.
-_BLOCK = 57 * 4096
+#: 57 octets make one line. A block of many lines is cut by one call; blocks, so that `struct` compiles few formats and
+#: the pieces of one block fit the caches
+_BLOCK = 57 * 256
 
 
 def base64_lines(data: bytes) -> bytes:
     """Ends with CRLF; no data make no line."""
-    out: list[bytes] = []
-    for start in range(0, len(data), _BLOCK):
-        encoded = _encode(data[start : start + _BLOCK])
-        whole = len(encoded) // _LINE
-        out += unpack(f"{_LINE}s" * whole, encoded[: whole * _LINE])
-        if whole * _LINE < len(encoded):
-            out.append(encoded[whole * _LINE :])
-    out.append(b"")
-    return b"\r\n".join(out)
+    return b"".join([_block(data[start : start + _BLOCK]) for start in range(0, len(data), _BLOCK)])
+
+
+def _block(data: bytes) -> bytes:
+    encoded = _encode(data)
+    whole = len(encoded) // _LINE
+    lines = unpack(f"{_LINE}s" * whole, encoded[: whole * _LINE])
+    rest = encoded[whole * _LINE :]
+    return b"\r\n".join((*lines, rest, b"") if rest else (*lines, b""))

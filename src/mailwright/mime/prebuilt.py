@@ -21,13 +21,14 @@ def prebuilt(
         raise NoRecipients(field="recipients")
     content = _canonical(raw)
     header = header_of(content)
-    _check_header(header)
+    lowered = header.lower()
+    _check_header(header, lowered)
     eight_bit = not content.isascii()
     envelope = Envelope(sender, _unique(recipients))
     return Composed(
         envelope=envelope,
         content=content,
-        message_id=value_of(b"message-id", header).removeprefix("<").removesuffix(">"),
+        message_id=value_of(b"message-id", header, lowered).removeprefix("<").removesuffix(">"),
         needs_utf8=(eight_bit and not header.isascii()) or needs_utf8(envelope),
         eight_bit=eight_bit,
         dsn=dsn,
@@ -41,7 +42,7 @@ def _unique(recipients: Sequence[Address]) -> tuple[Address, ...]:
         return (recipients[0],)
     found: dict[str, Address] = {}
     for address in recipients:
-        found.setdefault(address.key, address)
+        found.setdefault(address.spec, address)
     return tuple(found.values())
 
 
@@ -59,11 +60,11 @@ def _canonical(raw: bytes) -> bytes:
     return content
 
 
-def _check_header(header: bytes) -> None:
+def _check_header(header: bytes, lowered: bytes) -> None:
     line = line_without_field(header)
     if line:
         raise InvalidHeader(f"line {line} is not a header field", field="content", hint="Name: value")
-    if value_of(b"bcc", header):
+    if b"bcc" in lowered and value_of(b"bcc", header, lowered):
         raise InvalidHeader(
             "the header names blind copies for everybody to read",
             field="content",

@@ -21,13 +21,22 @@ def line_without_field(header: bytes) -> int:
     return 0 if good.end() == len(header) else header.count(b"\n", 0, good.end()) + 1
 
 
-def value_of(name: bytes, header: bytes) -> str:
-    """The unfolded value of the first field with this name, which is given in lower case; empty when there is none."""
-    lines = b"\n" + header.lower()
-    position = lines.find(b"\n" + name)
+def value_of(name: bytes, header: bytes, lowered: bytes) -> str:
+    """The unfolded value of the first field with this name, which is given in lower case; empty when there is none.
+
+    `lowered` is the header in lower case, made once by whoever asks for several fields.
+    """
+    position = _begin_of(name, lowered, 0)
     while position >= 0:
         value = _VALUE.match(header, position + len(name))
         if value is not None:
             return b" ".join(value[1].split()).decode("utf-8", "replace")
-        position = lines.find(b"\n" + name, position + 1)
+        position = _begin_of(name, lowered, position + 1)
     return ""
+
+
+def _begin_of(name: bytes, lowered: bytes, start: int) -> int:
+    if start == 0 and lowered.startswith(name):
+        return 0
+    found = lowered.find(b"\n" + name, max(start - 1, 0))
+    return found + 1 if found >= 0 else -1

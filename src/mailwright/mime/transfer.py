@@ -13,6 +13,8 @@ _PLAIN = bytes([*range(0x20, 0x7F), 0x09, 0x0A, 0x0C])
 _TRAILING_SPACE = re.compile(rb"\n(?<=[ \t]\n)")
 _SPACE_BEFORE_LINE_END = re.compile(rb"^(.{74,75})(=(?:20|09))$", re.MULTILINE)
 
+_LEADING_DOT = re.compile(rb"\n\.(?=.{0,73}\n)")
+
 
 def encode_text(text: str, token: bytes, field: str) -> tuple[str, bytes]:
     """The transfer encoding and the encoded text in CRLF lines. Text always ends with a line end, as files do.
@@ -37,6 +39,11 @@ def encode_text(text: str, token: bytes, field: str) -> tuple[str, bytes]:
     if 6 * (strange + raw.count(b"=")) > len(raw):
         return "base64", base64_lines(raw.replace(b"\n", b"\r\n"))
     quoted = b2a_qp(raw, istext=True)
+    # A dot at the start of a line would have to be doubled on the way (RFC 5321 section 4.5.2); written as =2E nobody
+    # has to look for it again. Lines that would become too long by it keep their dot.
+    quoted = _LEADING_DOT.sub(b"\n=2E", quoted)
+    if quoted[:1] == b"." and quoted.find(b"\n") <= 74:
+        quoted = b"=2E" + quoted[1:]
     if trailing:
         # A space that is escaped because the line ends behind it makes the line up to two octets too long.
         quoted = _SPACE_BEFORE_LINE_END.sub(rb"\1=\n\2", quoted)

@@ -174,8 +174,9 @@ class Outgoing:
     ) -> None:
         chosen = _security(security) if security is not None else None
         number = _port(port if port not in (None, "") else 465 if chosen is Security.IMPLICIT else DEFAULT_PORT)
+        chosen_mechanism = _mechanism(mechanism)
         if username or password or access_token:
-            sign_in = SignIn(username, _secret(password), _secret(access_token), _mechanism(mechanism))
+            sign_in = SignIn(username, _secret(password), _secret(access_token), chosen_mechanism)
         if timeout_ms is not None:
             timeouts = Timeouts.of_milliseconds(_positive(timeout_ms))
         put = object.__setattr__
@@ -248,12 +249,10 @@ def _secret(value: str | Secret | None) -> Secret | None:
 
 
 def _port(value: int | str | None) -> int:
-    try:
-        number = int(str(value).strip())
-    except ValueError:
-        raise InvalidAccount(
-            f"{value!r} is not a port number", field="port", hint="587, 465 or another number"
-        ) from None
+    text = str(value).strip()
+    if not (text.isascii() and text.isdigit()):
+        raise InvalidAccount(f"{value!r} is not a port number", field="port", hint="587, 465 or another number")
+    number = int(text)
     if not 1 <= number <= 65535:
         raise InvalidAccount(f"port {number} is not between 1 and 65535", field="port")
     return number

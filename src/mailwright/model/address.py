@@ -9,7 +9,7 @@ Text becomes an address in `address_syntax`; this module only knows the parts.
 import ipaddress
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 import idna
@@ -84,6 +84,9 @@ class Address:
     domain: str
     #: the display name; empty when there is none
     name: str = ""
+    #: `local@domain` as it stands in headers and in the envelope: quoted where needed, domain in ASCII. What makes two
+    #: addresses the same mailbox: the domain ignores case, the local part does not
+    spec: str = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if not self.local:
@@ -94,17 +97,7 @@ class Address:
             raise InvalidAddress("an address must not contain encoded words or encoded line breaks")
         if len(self.local.encode()) > MAX_LOCAL_OCTETS:
             raise InvalidAddress(f"the part before the @ is longer than {MAX_LOCAL_OCTETS} octets")
-        ascii_domain(self.domain)
-
-    @property
-    def spec(self) -> str:
-        """`local@domain` as it stands in headers and in the envelope: quoted where needed, domain in ASCII."""
-        return f"{self._quoted_local()}@{ascii_domain(self.domain)}"
-
-    @property
-    def key(self) -> str:
-        """What makes two addresses the same mailbox: the domain ignores case, the local part does not."""
-        return self.spec
+        object.__setattr__(self, "spec", f"{self._quoted_local()}@{ascii_domain(self.domain)}")
 
     @property
     def needs_utf8(self) -> bool:

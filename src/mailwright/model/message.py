@@ -177,7 +177,7 @@ class Message:
             return self.to  # type: ignore[return-value]  # the one element was just seen to be an Address
         unique: dict[str, Address] = {}
         for address in mailboxes((*self.to, *self.cc, *self.bcc)):
-            unique.setdefault(address.key, address)
+            unique.setdefault(address.spec, address)
         return tuple(unique.values())
 
 

@@ -99,7 +99,8 @@ async def _http_connect(connected: socket.socket, proxy: Proxy, host: str, port:
     status = answer.split(b"\r\n", 1)[0].decode("latin-1")
     words = status.split(" ", 2)
     if len(words) < 2 or not words[0].startswith("HTTP/1.") or not words[1].startswith("2"):
-        hint = _SIGN_IN_HINT if words[1:2] == ["407"] else ""
+        # tinyproxy answers a wrong password by 401, where RFC 9110 section 15.5.8 has 407.
+        hint = _SIGN_IN_HINT if words[1:2] in (["401"], ["407"]) else ""
         raise ProxyFailed(f"the proxy answers: {printable(status)[:200]}", phase=Phase.PROXY, server=host, hint=hint)
 
 

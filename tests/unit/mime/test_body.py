@@ -118,7 +118,15 @@ def test_text_that_looks_like_a_boundary_ends_no_part() -> None:
 def test_a_message_whose_lines_begin_with_dots_says_so() -> None:
     assert made(Message(to="b@example.org", text="a\n.b")).leading_dots
     assert made(Message(to="b@example.org", text=".")).leading_dots
-    assert made(Message(to="b@example.org", text="one é in a longer text\n.x")).leading_dots
+    full = "." + "é" + "x" * 69  # with its dot escaped the line would be too long
+    assert made(Message(to="b@example.org", text=f"{full}\n" + "plain text " * 50)).leading_dots
     assert made(Message(to="b@example.org", text="x", headers={".odd": "1"})).leading_dots
     assert made(Message(to="b@example.org", text="x", attachments={"a.eml": b"A: b\r\n\r\n.\r\n"})).leading_dots
     assert not made(Message(to="b@example.org", text="a.b", html="<p>.", attachments=[FILE])).leading_dots
+
+
+def test_quoted_printable_escapes_the_dot_so_that_nobody_has_to_double_it() -> None:
+    composed = made(Message(to="b@example.org", text=".a\n..b\n.\none é in a longer text\n.x"))
+    assert not composed.leading_dots
+    assert b"\n." not in composed.content
+    assert b"\n=2Ea\r\n=2E.b\r\n=2E\r\none" in composed.content

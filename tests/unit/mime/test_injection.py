@@ -189,9 +189,8 @@ HOSTILE = "x\r\nBcc: evil@example.net"
     "parts",
     [
         {"to": _forced(Address("b", "example.org"), name=HOSTILE)},
-        {"to": _forced(Address("b", "example.org"), local=HOSTILE)},
-        {"to": _forced(Address("b", "example.org"), domain=HOSTILE)},
-        {"from_": _forced(Address("b", "example.org"), local=HOSTILE)},
+        {"to": _forced(Address("b", "example.org"), spec=HOSTILE)},
+        {"from_": _forced(Address("b", "example.org"), spec=HOSTILE)},
         {"cc": _forced(Group("g"), name=HOSTILE)},
         {"unsubscribe": _forced(Unsubscribe(url="https://example.org"), url=HOSTILE)},
         {"attachments": [_forced(Attachment("a", b"x"), filename=HOSTILE)]},

