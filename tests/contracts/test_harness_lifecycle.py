@@ -3,7 +3,6 @@
 import json
 import os
 import select
-import signal
 import smtplib
 import socket
 import subprocess
@@ -70,10 +69,15 @@ def test_nothing_is_left_when_the_test_run_is_killed():
 @pytest.mark.usefixtures("installed")
 def test_when_one_server_dies_the_other_is_stopped_too():
     with mail_servers_running() as running:
-        processes = Processes(running.guardian_pid)
-        os.kill(processes.named("dovecot"), signal.SIGKILL)
-        processes.wait_until_gone()
+        everything = Processes(running.guardian_pid)
+        each_server = [Processes(everything.named(name)) for name in ("dovecot", "master")]
+        as_root = [] if os.getuid() == 0 else ["sudo", "-n"]
+        subprocess.run([*as_root, "sh", "-c", f"kill -KILL {everything.named('dovecot')}"], check=True)
+        for processes in each_server:
+            processes.wait_until_gone()
         assert_closed(all_ports(running))
+    everything.wait_until_gone()
+    assert not running.directory.exists()
 
 
 @pytest.mark.usefixtures("installed")
@@ -90,7 +94,7 @@ def test_a_port_that_somebody_else_took_meanwhile_is_replaced(monkeypatch):
 
 @pytest.mark.usefixtures("installed")
 def test_servers_that_cannot_start_say_why(monkeypatch):
-    monkeypatch.setattr(servers.dovecot, "_CONFIGURATION", "this is no configuration\n")
+    monkeypatch.setattr(servers.dovecot, "_COMMON", "this is no configuration\n")
     with pytest.raises(RuntimeError, match="dovecot ended with status"), mail_servers_running():
         pass
 

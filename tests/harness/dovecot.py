@@ -9,38 +9,18 @@ from tests.harness.layout import MAILBOXES, Layout, password, username
 from tests.harness.ports import HOST
 from tests.harness.programs import program
 
-_CONFIGURATION = """\
+_COMMON = """\
 base_dir = {dovecot}/run
 state_dir = {dovecot}/state
 log_path = {directory}/dovecot.log
-protocols = imap pop3 lmtp
 listen = {host}
-mail_location = maildir:{mailboxes}/%u
 first_valid_uid = 1
 recipient_delimiter = +
 auth_mechanisms = plain login cram-md5 scram-sha-256 xoauth2 oauthbearer
 auth_verbose = yes
 auth_failure_delay = 0
-disable_plaintext_auth = no
-ssl = yes
-ssl_cert = <{certificate}
-ssl_key = <{certificate}
 mail_max_userip_connections = 0
-
-passdb {{
-  driver = oauth2
-  mechanisms = xoauth2 oauthbearer
-  args = {dovecot}/oauth2.conf
-}}
-passdb {{
-  driver = passwd-file
-  mechanisms = plain login cram-md5 scram-sha-256
-  args = username_format=%u {dovecot}/passwords
-}}
-userdb {{
-  driver = passwd-file
-  args = username_format=%u {dovecot}/passwords
-}}
+ssl = yes
 
 service auth {{
   unix_listener {sign_in_socket} {{
@@ -67,7 +47,6 @@ service pop3-login {{
 }}
 service lmtp {{
   inet_listener lmtp {{
-    address = {host}
     port = {lmtp}
   }}
 }}
@@ -83,22 +62,84 @@ service stats {{
 }}
 """
 
-_OAUTH2 = """\
+_VERSION_2_3 = """\
+protocols = imap pop3 lmtp
+disable_plaintext_auth = no
+mail_location = maildir:{mailboxes}/%u
+ssl_cert = <{certificate}
+ssl_key = <{certificate}
+
+passdb {{
+  driver = oauth2
+  mechanisms = xoauth2 oauthbearer
+  args = {dovecot}/oauth2.conf
+}}
+passdb {{
+  driver = passwd-file
+  mechanisms = plain login cram-md5 scram-sha-256
+  args = username_format=%u {dovecot}/passwords
+}}
+userdb {{
+  driver = passwd-file
+  args = username_format=%u {dovecot}/passwords
+}}
+"""
+
+_OAUTH2_2_3 = """\
 introspection_mode = local
 local_validation_key_dict = fs:posix:prefix={keys}/
 username_attribute = sub
+"""
+
+# The language of 2.4 is another one, and it has to be named first.
+_VERSION_2_4 = """\
+dovecot_config_version = 2.4.0
+dovecot_storage_version = 2.4.0
+protocols {{
+  imap = yes
+  pop3 = yes
+  lmtp = yes
+}}
+auth_allow_cleartext = yes
+mail_driver = maildir
+mail_path = {mailboxes}/%{{user}}
+ssl_server_cert_file = {certificate}
+ssl_server_key_file = {certificate}
+
+oauth2 {{
+  introspection_mode = local
+  username_attribute = sub
+  oauth2_local_validation {{
+    dict fs {{
+      fs posix {{
+        prefix = {keys}/
+      }}
+    }}
+  }}
+}}
+passdb passwd-file {{
+  passwd_file_path = {dovecot}/passwords
+}}
+userdb passwd-file {{
+  passwd_file_path = {dovecot}/passwords
+}}
 """
 
 
 def write(layout: Layout, token_key: bytes) -> list[str]:
     """Writes the configuration and returns the command that runs the server in the foreground."""
     layout.dovecot.mkdir()
-    configuration = _CONFIGURATION.format(
+    keys = layout.dovecot / "keys"
+    tokens.write_key(keys, token_key)
+    (layout.dovecot / "oauth2.conf").write_text(_OAUTH2_2_3.format(keys=keys))
+    template = _VERSION_2_3 + _COMMON if version() < (2, 4) else _VERSION_2_4 + _COMMON
+    configuration = template.format(
         host=HOST,
         directory=layout.directory,
         dovecot=layout.dovecot,
         mailboxes=layout.mailboxes,
         certificate=layout.certificate,
+        keys=keys,
         sign_in_socket=layout.sign_in_socket,
         imap=layout.ports.imap,
         imaps=layout.ports.imaps,
@@ -106,9 +147,6 @@ def write(layout: Layout, token_key: bytes) -> list[str]:
         pop3s=layout.ports.pop3s,
         lmtp=layout.ports.lmtp,
     )
-    keys = layout.dovecot / "keys"
-    tokens.write_key(keys, token_key)
-    (layout.dovecot / "oauth2.conf").write_text(_OAUTH2.format(keys=keys))
     (layout.dovecot / "dovecot.conf").write_text(configuration)
     people = (
         f"{name}:{{PLAIN}}{password(number)}:{layout.mail_uid}:{layout.mail_gid}::{layout.mailboxes}/{name}::\n"

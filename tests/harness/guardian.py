@@ -6,7 +6,8 @@ the first line of standard input:
     {"directory": …, "make": [[path, uid, gid, mode], …], "servers": [[argument, …], …]}
 
 The pipe is the leash: the kernel closes it however the test run ends, by SIGKILL too. When a server ends by itself the
-others are stopped and the guardian exits with 3; the directory with its logs is then kept for whoever started us.
+others are stopped, and a file named `ended` says so; the directory stays until the pipe is closed, for its logs to be
+read.
 """
 
 import contextlib
@@ -22,15 +23,16 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
+ENDED = "ended"
+
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 _PATIENCE_SECONDS = 5.0
-_SERVER_ENDED = 3
 
 _libc = ctypes.CDLL(None)
 
 
-def main() -> int:
+def main() -> None:
     # Servers fork helpers; a helper whose parent died becomes our child, not that of process 1, and so is found.
     _libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     wake_up, wake_up_writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
@@ -43,12 +45,13 @@ def main() -> int:
     for path, uid, gid, mode in order["make"]:
         _make(Path(path), uid, gid, mode)
     servers = {_start(arguments, order["directory"]): arguments[0] for arguments in order["servers"]}
-    ended_by_itself = _watch(servers, wake_up)
-    _stop(servers)
-    if ended_by_itself:
-        return _SERVER_ENDED
+    if _watch(servers, wake_up):
+        _stop(servers)
+        (Path(order["directory"]) / ENDED).touch()
+        _watch({}, wake_up)
+    else:
+        _stop(servers)
     shutil.rmtree(order["directory"], ignore_errors=True)
-    return 0
 
 
 def _first_line() -> bytes:
@@ -141,4 +144,4 @@ def _children() -> list[int]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

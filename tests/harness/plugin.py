@@ -1,4 +1,4 @@
-"""What the tests add to pytest: servers' logs beside a failure, a time budget for long suites, no empty success."""
+"""What the tests add to pytest: servers' logs beside a failure, an end to what hangs, no empty success."""
 
 import contextlib
 import signal
@@ -10,6 +10,8 @@ import pytest
 
 from tests.harness.servers import MailServers, mail_servers_running
 
+#: a test that takes longer hangs; far above what any needs, so that a slow machine fails nothing
+TEST_SECONDS = 180
 #: of a test marked `proof`, unless it says otherwise: @pytest.mark.proof(seconds=300)
 PROOF_SECONDS = 900
 
@@ -18,7 +20,7 @@ _log_mark = pytest.StashKey[tuple[int, ...]]()
 
 
 class OverBudget(Exception):
-    """A long suite did not end within its time budget."""
+    """A test did not end within its time budget."""
 
 
 @pytest.fixture(scope="session")
@@ -31,10 +33,22 @@ def mail_servers(request: pytest.FixtureRequest) -> Iterator[MailServers]:
 
 
 @pytest.hookimpl(wrapper=True)
+def pytest_runtest_setup(item: pytest.Item) -> Iterator[None]:
+    with _budget(item):
+        return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
     servers = item.session.stash.get(_servers, None)
     if servers is not None:
         item.stash[_log_mark] = servers.log_mark()
+    with _budget(item):
+        return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Iterator[None]:
     with _budget(item):
         return (yield)
 
@@ -63,10 +77,7 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
 @contextlib.contextmanager
 def _budget(item: pytest.Item) -> Iterator[None]:
     marker = item.get_closest_marker("proof")
-    if marker is None:
-        yield
-        return
-    seconds = marker.kwargs.get("seconds", PROOF_SECONDS)
+    seconds = TEST_SECONDS if marker is None else marker.kwargs.get("seconds", PROOF_SECONDS)
 
     def stop(_number: int, _frame: FrameType | None) -> None:
         raise OverBudget(f"{item.nodeid} took longer than its {seconds} s")

@@ -28,6 +28,7 @@ from tests.harness.skips import missing
 
 _START_SECONDS = 30.0
 _STOP_SECONDS = 15.0
+_ANSWER_SECONDS = 20.0
 _ATTEMPTS = 4
 _LOG_SHOWN = 6000
 
@@ -83,17 +84,21 @@ class MailServers:
 
     def fetch(self, user: User, message_id: str, timeout: float = 20.0) -> bytes:
         """The message as IMAP gives it back, waited for. It blocks: in a coroutine use asyncio.to_thread."""
+        return self.find(user, "HEADER", "Message-ID", f'"{_bare(message_id)}"', timeout=timeout)
+
+    def find(self, user: User, *criteria: str, timeout: float = 20.0) -> bytes:
+        """The newest message that an IMAP search finds, waited for."""
         deadline = time.monotonic() + timeout
-        with imaplib.IMAP4_SSL(self.host, self.imaps_port, ssl_context=self.tls(), timeout=timeout) as mailbox:
+        with imaplib.IMAP4_SSL(self.host, self.imaps_port, ssl_context=self.tls(), timeout=_ANSWER_SECONDS) as mailbox:
             mailbox.login(user.username, user.password)
             mailbox.select(readonly=True)
             while True:
-                _, found = mailbox.search(None, "HEADER", "Message-ID", f'"{_bare(message_id)}"')
+                _, found = mailbox.search(None, *criteria)
                 if numbers := found[0].split():
                     _, parts = mailbox.fetch(numbers[-1], "(BODY.PEEK[])")
                     assert isinstance(parts[0], tuple)
                     return parts[0][1]
-                self._wait(message_id, deadline)
+                self._wait(" ".join(criteria), deadline)
                 mailbox.noop()
 
     def fetch_utf8(self, message_id: str, timeout: float = 20.0) -> bytes:
@@ -115,9 +120,9 @@ class MailServers:
     def log_mark(self) -> tuple[int, ...]:
         return tuple(path.stat().st_size for path in self._layout.logs)
 
-    def _wait(self, message_id: str, deadline: float) -> None:
+    def _wait(self, what: str, deadline: float) -> None:
         if time.monotonic() > deadline:
-            raise NotReceived(f"{message_id} did not arrive; the servers say:\n{self.log()[-_LOG_SHOWN:]}")
+            raise NotReceived(f"{what} did not arrive; the servers say:\n{self.log()[-_LOG_SHOWN:]}")
         time.sleep(0.02)
 
 
@@ -241,7 +246,8 @@ def _wait_for_greetings(layout: Layout, process: subprocess.Popen[bytes]) -> Non
     for part in fields(Ports):
         encrypted = part.name in {"smtps", "imaps", "pop3s"}
         while not _greets(getattr(layout.ports, part.name), encrypted=encrypted):
-            if process.poll() is not None or time.monotonic() > deadline:
+            ended = process.poll() is not None or (layout.directory / guardian.ENDED).exists()
+            if ended or time.monotonic() > deadline:
                 raise _CannotStart(_read_logs(layout)[-_LOG_SHOWN:])
             time.sleep(0.02)
 

@@ -2,6 +2,7 @@
 
 import secrets
 import socket
+import time
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Literal, Self
@@ -46,6 +47,8 @@ class Mailwright:
         # Hashing an account costs as much as sending a command; the same object is the usual case.
         self._by_identity: dict[int, tuple[Outgoing, SmtpPool]] = {}
         self._closed = False
+        self._second = 0
+        self._moment = datetime.fromtimestamp(0, UTC)
 
     @staticmethod
     def sync(*, settings: Settings | None = None) -> SyncMailwright:
@@ -54,7 +57,7 @@ class Mailwright:
 
     def compose(self, account: Account, message: Message, *, dsn: DsnOptions | None = None) -> Composed:
         """The message as bytes with its envelope, exactly as `send` would send it."""
-        return compose(message, account, now=datetime.now(UTC), token=secrets.token_hex(12), dsn=dsn)
+        return compose(message, account, now=self._this_second(), token=secrets.token_hex(12), dsn=dsn)
 
     async def send(
         self,
@@ -99,6 +102,13 @@ class Mailwright:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.close()
+
+    def _this_second(self) -> datetime:
+        """The same object for all messages of one second: a Date field has no finer grain."""
+        now = int(time.time())
+        if now != self._second:
+            self._second, self._moment = now, datetime.fromtimestamp(now, UTC)
+        return self._moment
 
     def _pool(self, outgoing: Outgoing) -> SmtpPool:
         known = self._by_identity.get(id(outgoing))

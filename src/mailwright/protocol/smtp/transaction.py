@@ -36,7 +36,7 @@ class Transaction:
         self.restart()
 
     def restart(self) -> None:
-        """Forgets what one session said, before the message is tried on another."""
+        """No session has said anything yet, or what it said is forgotten before another is tried."""
         self.started_at = 0.0
         self.final_at = 0.0
         self.sender_reply: Reply | None = None
