@@ -56,8 +56,13 @@ class MailwrightError(Exception):
         self.hint = hint
         super().__init__(self.message)
 
+    @property
+    def where(self) -> str:
+        """The input that is wrong, for people; empty when it is not about an input."""
+        return self.field
+
     def __str__(self) -> str:
-        text = f"{self.field}: {self.message}" if self.field else self.message
+        text = f"{self.where}: {self.message}" if self.where else self.message
         return f"{text} ({self.hint})" if self.hint else text
 
     def to_json(self) -> dict[str, object]:
@@ -88,6 +93,15 @@ class InvalidAddress(InvalidInput):
         #: index of the offending character in the text, or in item `item` of a list
         self.position = position
         self.item = item
+
+    @property
+    def where(self) -> str:
+        parts = [self.field] if self.field else []
+        if self.item is not None:
+            parts.append(f"item {self.item + 1}")
+        if self.position:
+            parts.append(f"character {self.position + 1}")
+        return ", ".join(parts)
 
     def to_json(self) -> dict[str, object]:
         return {**super().to_json(), "position": self.position, "item": self.item}

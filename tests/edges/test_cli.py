@@ -179,6 +179,14 @@ async def test_a_dry_run_prints_the_bytes_that_would_be_sent_and_sends_nothing(s
     assert without_boundaries(printed.raw) == without_boundaries(server.mails[0].raw)
 
 
+async def test_a_dry_run_needs_no_server_and_everything_else_does():
+    letter_only = ["send", "--from", "ann@example.org", "--to", "bob@example.com", "--text", "x"]
+    assert (await mailwright(*letter_only, "--dry-run")).code == 0
+    ended = await mailwright(*letter_only)
+    assert ended.code == 2
+    assert "no server is named" in ended.err
+
+
 async def test_a_dry_run_needs_no_server_to_answer():
     with nobody() as port:
         target = ["--server", f"127.0.0.1:{port}", "--from", "ann@example.org", "--to", "bob@example.com"]

@@ -163,6 +163,8 @@ def outgoing(
 
 def split_server(text: str) -> tuple[str, str]:
     """Host and port of `host`, `host:port`, `[::1]:port` or a bare IPv6 address."""
+    if not text:
+        raise InvalidAccount("no server is named", field="server", hint="--server smtp.example.org:587")
     if text.startswith("["):
         host, _, port = text.partition("]")
         return host[1:], port.removeprefix(":")

@@ -27,9 +27,9 @@ def print_error(error: MailwrightError, *, as_json: bool) -> None:
     if as_json:
         print_json({"ok": False, "error": error.to_json()})
         return
-    where = f" [dim]({error.phase})[/dim]" if isinstance(error, SendError) else ""
-    field = f"{error.field}: " if error.field else ""
-    errors.print(f"[bold red]{error.code}[/bold red]{where} {safe(field + error.message)}")
+    phase = f" [dim]({error.phase})[/dim]" if isinstance(error, SendError) else ""
+    where = f"{error.where}: " if error.where else ""
+    errors.print(f"[bold red]{error.code}[/bold red]{phase} {safe(where + error.message)}")
     if isinstance(error, SendError):
         for line in _what_the_server_said(error):
             errors.print(f"  {safe(line)}")

@@ -36,7 +36,6 @@ def _option(name: str, text: str, panel: str, **more: str | bool) -> typer.model
 
 def send(
     *,
-    server: options.Server,
     to: Annotated[list[str], _option("--to", "Recipients; several in one text or several times.", _MESSAGE)] = [],  # noqa: B006 - typer
     cc: Annotated[list[str], _option("--cc", "Recipients of copies.", _MESSAGE)] = [],  # noqa: B006
     bcc: Annotated[list[str], _option("--bcc", "Recipients that nobody sees.", _MESSAGE)] = [],  # noqa: B006
@@ -87,6 +86,7 @@ def send(
     ] = "raise",
     dry_run: Annotated[bool, _option("--dry-run", "Print the message, send nothing.", _DELIVERY)] = False,
     as_json: Annotated[bool, _option("--json", "Print the result as JSON.", _DELIVERY)] = False,
+    server: options.Server = "",
     security: options.SecurityOption = None,
     username: options.Username = "",
     password_file: options.PasswordFile = None,
@@ -109,7 +109,7 @@ def send(
         account = Account(
             _sender(from_, username),
             options.outgoing(
-                server=server,
+                server=server or ("localhost" if dry_run else ""),  # a dry run talks to nobody
                 security=security,
                 username=username,
                 secrets=options.SecretSources(password_file, token_file, dict(os.environ)),

@@ -374,6 +374,13 @@ def _steps(text: str) -> int:
     return count
 
 
+def test_an_error_says_in_words_where_it_is() -> None:
+    with pytest.raises(InvalidAddress) as caught:
+        parse_recipients(["ann@example.org", "Bob <bob@example.org>, x y@example.org"], field="to")
+    assert str(caught.value).startswith("to, item 2, character 25: unexpected space in an address")
+    assert (caught.value.item, caught.value.position) == (1, 24)
+
+
 def test_a_list_of_a_hundred_thousand_addresses_is_read() -> None:
     text = ", ".join(f"Person {number} <p{number}@example.org>" for number in range(100_000))
     assert len(parse_recipients(text)) == 100_000
