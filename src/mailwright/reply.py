@@ -56,7 +56,7 @@ class Reply(NamedTuple):
 
     def __str__(self) -> str:
         codes = f"{self.code} {self.enhanced}" if self.enhanced else f"{self.code}"
-        return printable(f"{codes} {self.text}" if self.text else codes)
+        return one_line(f"{codes} {self.text}" if self.text else codes)
 
     def to_json(self) -> dict[str, object]:
         return {
@@ -100,3 +100,10 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\u2028\u2029\u2
 def printable(text: str) -> str:
     """What a peer said, made safe for a terminal or a log: control and direction characters are spelled out."""
     return _CONTROL.sub(lambda match: f"\\x{ord(match[0]) & 0xFFFF:02x}", text)
+
+
+def one_line(text: str) -> str:
+    """Printable, and without line breaks: a line of a log is not for a peer to end."""
+    if "\n" in text:
+        text = " / ".join(line.strip() for line in text.split("\n") if line.strip())
+    return printable(text)

@@ -6,7 +6,8 @@ from typing import Annotated, Any
 from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, SettingsError
 
-from mailwright.errors import InvalidSetting
+from mailwright.errors import InvalidAccount, InvalidSetting
+from mailwright.model.account_fields import ehlo_name_of
 
 
 class Settings(BaseSettings):
@@ -32,8 +33,23 @@ class Settings(BaseSettings):
         if not isinstance(value, str):
             return value
         if value.lstrip().startswith("["):
-            return json.loads(value)
+            return _json(value)
         return tuple(item.strip() for item in value.split(",") if item.strip())
+
+    @field_validator("ehlo_name")
+    @classmethod
+    def _sayable(cls, value: str) -> str:
+        try:
+            return ehlo_name_of(value)
+        except InvalidAccount as error:
+            raise ValueError(error.message) from None
+
+
+def _json(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise ValueError("brackets in brackets without end") from None
 
 
 def read_settings() -> Settings:
@@ -43,6 +59,8 @@ def read_settings() -> Settings:
     except ValidationError as error:
         first = error.errors()[0]
         name = str(first["loc"][0]) if first["loc"] else ""
-        raise InvalidSetting(first["msg"], field=name, hint=f"set MAILWRIGHT_{name.upper()}") from None
+        # What a check here says, without pydantic's word for its kind.
+        message = first["msg"].removeprefix("Value error, ")
+        raise InvalidSetting(message, field=name, hint=f"set MAILWRIGHT_{name.upper()}") from None
     except (SettingsError, ValueError) as error:
         raise InvalidSetting(str(error)) from None

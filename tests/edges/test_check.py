@@ -101,6 +101,18 @@ async def test_connect_fails(mail):
     assert "host and port" in step(report, CheckName.CONNECT).hint
 
 
+async def test_addresses_that_cannot_be_reached_are_shown_all_the_same(mail, names):
+    names.say("mail.example.org", "127.0.0.2", "127.0.0.3")
+    names.say("meta.example.org", "169.254.169.254")
+    with nobody() as port:
+        failed = await mail.check(account(Outgoing("mail.example.org", port)))
+    refused = await mail.check(account(Outgoing("meta.example.org", 587)))
+    assert step(failed, CheckName.RESOLVE).detail == "127.0.0.2, 127.0.0.3"
+    assert step(refused, CheckName.RESOLVE).detail == "169.254.169.254"
+    for report in (failed, refused):
+        assert list(states(report).values()) == [OK, FAILED, SKIPPED, SKIPPED, SKIPPED]
+
+
 async def test_a_network_that_is_not_allowed_is_a_failure_to_connect(mail):
     report = await mail.check(account(Outgoing("169.254.169.254", 587)))
     assert list(states(report).values()) == [OK, FAILED, SKIPPED, SKIPPED, SKIPPED]
@@ -186,6 +198,13 @@ async def test_an_ehlo_that_fails_behind_tls_does_not_hide_that_encryption_worke
     assert states(report) == {"resolve": OK, "connect": OK, "greet": FAILED, "encrypt": OK, "sign_in": SKIPPED}
 
 
+async def test_what_is_odd_about_the_account_is_said_whatever_the_server_does(mail, names):
+    odd = Outgoing("no-such-host.example", 465, security="starttls")
+    report = await mail.check(account(odd))
+    assert odd.warnings
+    assert report.warnings == odd.warnings
+
+
 async def test_a_server_without_sign_in_is_checked_without_one(mail):
     async with DevServer() as server:
         outgoing = Outgoing("127.0.0.1", server.port, security="none", timeouts=PATIENT)
@@ -241,11 +260,12 @@ async def test_a_certificate_that_ends_within_two_weeks_is_a_warning(left, state
 @pytest.mark.parametrize(("local", "state"), [(True, SKIPPED), (False, WARNING)])
 @pytest.mark.parametrize("security", ["none", "opportunistic"])
 async def test_a_far_server_without_encryption_is_a_warning_and_one_next_to_us_is_not(
-    mail, monkeypatch, local, state, security
+    mail, names, local, state, security
 ):
-    monkeypatch.setattr("mailwright.transport.dial.reach_of", _reach(local=local))
+    names.say("mail.example.org", "127.0.0.1")
     async with dev(extensions=CLEAR) as server:
-        outgoing = to(server, security, allow_clear_text_password=True)
+        host = "127.0.0.1" if local else "mail.example.org"
+        outgoing = to(server, security, allow_clear_text_password=True).changed(host=host)
         report = await mail.check(account(outgoing))
     assert report.ok
     assert step(report, CheckName.ENCRYPT).state is state
@@ -256,8 +276,9 @@ async def test_a_far_server_without_encryption_is_a_warning_and_one_next_to_us_i
     assert "without encryption" in step(report, CheckName.SIGN_IN).detail
 
 
-async def test_a_password_that_would_travel_far_in_clear_text_is_not_sent_and_the_report_says_why(mail, monkeypatch):
-    monkeypatch.setattr("mailwright.transport.dial.reach_of", _reach(local=False))
+async def test_a_password_that_would_travel_far_in_clear_text_is_not_sent_and_the_report_says_why(mail, names):
+    # What a spoofed answer of the DNS looks like: a private address proves nothing.
+    names.say("mail.example.org", "127.0.0.1")
     heard: asyncio.Queue[bytes] = asyncio.Queue()
 
     async def converse(reader, writer) -> None:
@@ -267,18 +288,14 @@ async def test_a_password_that_would_travel_far_in_clear_text_is_not_sent_and_th
         heard.put_nowait(await reader.read())
 
     async with speaking(converse) as port:
-        outgoing = Outgoing("127.0.0.1", port, security="none", username="ann", password="s3cret", timeouts=PATIENT)
+        outgoing = Outgoing(
+            "mail.example.org", port, security="none", username="ann", password="s3cret", timeouts=PATIENT
+        )
         report = await mail.check(account(outgoing))
         assert await asyncio.wait_for(heard.get(), 20) == b""
     assert list(states(report).values()) == [OK, OK, OK, WARNING, FAILED]
     assert report.error is not None
     assert report.error.code == "auth_needs_tls"
-
-
-def _reach(*, local: bool):
-    from mailwright.transport.dial_policy import Reach
-
-    return lambda _address: Reach.LOOPBACK if local else Reach.PUBLIC
 
 
 # As data.
@@ -289,7 +306,7 @@ async def test_the_report_as_json_has_the_same_shape_whether_it_failed_or_not(ma
     async with dev(*([Failure("auth", "535 5.7.8 No")] if failing else [])) as server:
         report = await mail.check(account(to(server)))
     read = json.loads(json.dumps(report.to_json()))
-    assert set(read) == {"ok", "account", "server", "steps", "capabilities", "error"}
+    assert set(read) == {"ok", "account", "server", "steps", "capabilities", "warnings", "error"}
     assert read["ok"] is not failing
     assert [set(one) for one in read["steps"]] == [{"name", "state", "detail", "hint"}] * 5
     assert read["steps"][-1]["state"] == ("failed" if failing else "ok")

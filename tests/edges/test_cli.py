@@ -13,8 +13,9 @@ from typing import NamedTuple
 import pytest
 from typer.testing import CliRunner
 
-from mailwright import Secret
+from mailwright import CheckReport, Outgoing, Secret
 from mailwright.cli import app
+from mailwright.cli.check import print_report
 from mailwright.devserver import CertificateKind, DevServer, DevServerOptions, Failure, ServerPolicy, Users
 from tests.edges.loopback import nobody, speaking
 
@@ -230,10 +231,15 @@ async def test_0_and_the_whole_answer_as_json_when_it_was_sent(server):
         (["--username", "ann"], "password", "password is missing"),
         (["--password-file", "/nowhere"], "password_file", "No such file"),
         (["--username", "ann", "--mechanism", "magic"], "", "magic"),
+        (["--mechanism", "PLAIN"], "mechanism", "nobody signs in"),
+        (["--notify", "never", "--notify", "delay"], "notify", "NEVER excludes"),
+        (["--envelope-id", "x" * 101], "envelope_id", "longer than 100"),
         (["--server", "127.0.0.1:70000"], "port", "between 1 and 65535"),
         (["--server", "smtp://x"], "", ""),
         (["--proxy", "ftp://x:1"], "proxy", "kind"),
         (["--proxy", "socks5://x"], "proxy", "a host and a port"),
+        (["--proxy", "http://[x:1"], "proxy", "no URL"),
+        (["--proxy", "http://x:0"], "proxy.port", "between 1 and 65535"),
         (["--pin", "abc"], "pinned_certificate", "64 hex digits"),
         (["--timeout-ms", "0"], "timeout_ms", "greater than 0"),
     ],
@@ -341,6 +347,28 @@ async def test_a_token_comes_from_the_environment_and_is_never_shown(server):
     assert "t0ken-value" not in ended.out + ended.err
 
 
+@pytest.mark.parametrize("variable", ["MAILWRIGHT_PASSWORD", "MAILWRIGHT_TOKEN"])
+async def test_a_password_for_nobody_is_an_error_and_not_mail_without_sign_in(server, variable):
+    for command in (letter(server, "--text", "x", "--json"), ["check", *at(server), "--json"]):
+        ended = await mailwright(*command, **{variable: "hush-hush"})
+        assert ended.code == 2
+        error = json.loads(ended.out)["error"]
+        assert (error["code"], error["field"]) == ("missing_credential", "username")
+        assert variable in error["message"]
+        assert "hush-hush" not in ended.out
+    assert server.connections == 0
+    assert (await mailwright(*letter(server, "--text", "x", "--dry-run"), **{variable: "hush-hush"})).code == 0
+
+
+async def test_a_password_in_the_server_is_not_repeated(server):
+    for text in ("smtp://ann:hunter2@127.0.0.1", "ann:hunter2@127.0.0.1"):
+        ended = await mailwright(
+            "send", "--server", text, "--from", "a@example.org", "--to", "b@example.org", stdin=b"x"
+        )
+        assert ended.code == 2
+        assert "hunter2" not in ended.out + ended.err
+
+
 async def test_server_and_sender_may_come_from_the_environment(server):
     ended = await mailwright(
         *["send", "--security", "none", "--to", "bob@example.com", "--text", "x"],
@@ -425,6 +453,33 @@ async def test_a_check_prints_each_step_and_what_the_server_offers(server):
     assert "the server offers: " in ended.out
     assert "STARTTLS" in ended.out
     assert server.caught == 0
+
+
+@pytest.mark.parametrize("host", ["[::1]", "127.0.0.1"])
+async def test_a_server_without_a_name_is_checked_too(host):
+    async with DevServer(DevServerOptions(host=host.strip("[]"))) as server:
+        target = ["--server", f"{host}:{server.port}", "--security", "none"]
+        ended = await mailwright("check", *target, "--json")
+    assert (ended.code, ended.err) == (0, "")
+    assert json.loads(ended.out)["account"] == ("check@[IPv6:::1]" if ":" in host else f"check@[{host}]")
+
+
+async def test_a_reply_of_several_lines_is_shown_on_one(server):
+    async def refusing(reader, writer) -> None:
+        writer.write(b"554-first\r\n554 second\r\n")
+        await reader.read()
+
+    async with speaking(refusing) as port:
+        target = ["--server", f"127.0.0.1:{port}", "--from", "ann@example.org", "--to", "bob@example.com"]
+        ended = await mailwright("send", *target, "--text", "x")
+    assert "the server said: 554 first / second\n" in ended.err
+
+
+async def test_what_is_odd_about_the_account_stands_above_the_steps(capsys):
+    odd = Outgoing("mail.example.org", 587, security="implicit").warnings
+    print_report(CheckReport("ann@example.org", "mail.example.org:587", (), warnings=odd))
+    warning = "on port 587 servers begin without TLS: use --security starttls, or use port 465"
+    assert capsys.readouterr().out == f"mail.example.org:587\n  warning  {warning}\n"
 
 
 async def test_a_failed_check_says_what_to_do_in_options_of_the_command(tmp_path):

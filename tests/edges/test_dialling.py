@@ -6,6 +6,7 @@ The resolver is made up; the sockets are real, on loopback.
 import asyncio
 import ipaddress
 import socket
+import struct
 from contextlib import ExitStack
 
 import pytest
@@ -176,6 +177,27 @@ async def test_closing_while_a_connection_is_being_made_leaves_no_socket_behind(
             await sending
         await asyncio.sleep(0)
         assert [one.fileno() for one in opened_sockets[before:]] == [-1]
+
+
+async def test_a_connection_that_is_cut_as_soon_as_it_stands_is_a_failure_and_leaves_no_socket_behind(
+    monkeypatch, opened_sockets
+):
+    loop = asyncio.get_running_loop()
+    connect = loop.sock_connect
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        async def cut(sock, address):
+            await connect(sock, address)
+            accepted, _ = listener.accept()
+            accepted.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            accepted.close()
+
+        monkeypatch.setattr(loop, "sock_connect", cut)
+        before = len(opened_sockets)
+        with pytest.raises(ConnectFailed, match="cut at once") as caught:
+            await Dialler(DialPolicy()).dial(at("127.0.0.1", listener.getsockname()[1]))
+        assert caught.value.phase is Phase.CONNECT
+        assert opened_sockets[before].fileno() == -1
 
 
 # Names.
@@ -378,4 +400,30 @@ async def test_a_proxy_is_no_way_around_the_policy_for_literal_addresses_or_port
     for host, port in (("169.254.169.254", 587), ("::ffff:169.254.169.254", 587), ("8.8.8.8", 25), (NAME, 25)):
         with pytest.raises(DialRefused):
             await mail.send(account(at(host, port, proxy=proxy)), MESSAGE)
+    assert wire.dialled == []
+
+
+@pytest.mark.parametrize("host", ["127.1", "2852039166", "0x7f.1", "0177.0.0.1"])
+async def test_a_number_in_disguise_does_not_go_to_a_proxy(mail, wire, host):
+    with pytest.raises(DialRefused, match="may take it for an address"):
+        await mail.send(account(at(host, 587, proxy=Proxy(ProxyKind.HTTP, "127.0.0.1", 1080))), MESSAGE)
+    assert wire.dialled == []
+
+
+async def test_a_name_that_came_with_a_request_is_judged_before_the_proxy_hears_of_it(names, wire):
+    names.say("metadata.example", "169.254.169.254")
+    names.say("localhost", "127.0.0.1")
+    for host in ("metadata.example", "localhost"):
+        outgoing = at(host, 587, proxy=Proxy(ProxyKind.SOCKS5, "127.0.0.1", 1080))
+        with pytest.raises(DialRefused, match=f"the policy does not allow {host}"):
+            await Dialler(DialPolicy()).dial(outgoing, Purpose.REQUEST)
+    assert wire.dialled == []
+
+
+async def test_where_the_operator_refuses_networks_a_proxy_is_no_way_into_them(names, wire, monkeypatch):
+    monkeypatch.setenv("MAILWRIGHT_DIAL_REFUSE", '["10.0.0.0/8"]')
+    names.say(NAME, "10.1.2.3")
+    async with Mailwright() as mail:
+        with pytest.raises(DialRefused, match="the operator refuses this network"):
+            await mail.send(account(at(NAME, 587, proxy=Proxy(ProxyKind.HTTP, "127.0.0.1", 1080))), MESSAGE)
     assert wire.dialled == []

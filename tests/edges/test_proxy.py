@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import socket
 
 import pytest
 
@@ -21,6 +22,7 @@ from mailwright import (
 )
 from mailwright.devserver import DevServer, DevServerOptions
 from mailwright.model.check import CheckName
+from mailwright.transport.proxy import open_tunnel
 from tests.edges.loopback import MESSAGE, account, names, nobody, speaking
 from tests.harness.proxies import http_proxy, socks_proxy
 
@@ -121,6 +123,45 @@ async def test_the_proxy_resolves_the_name_of_the_server(mail, server, kind, nam
         await mail.send(account(by(kind, own, server.port, host="localhost")), MESSAGE)
     assert names.asked == []
     assert server.caught == 1
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_where_networks_are_refused_the_proxy_gets_the_address_that_was_judged(server, kind, names, monkeypatch):
+    # The proxy cannot resolve this name: what arrives has come by the address.
+    monkeypatch.setenv("MAILWRIGHT_DIAL_REFUSE", '["10.0.0.0/8"]')
+    names.say("mail.example.org", "10.1.2.3", "127.0.0.1")
+    with real(kind, server.port) as own:
+        async with Mailwright() as mail:
+            await mail.send(account(by(kind, own, server.port, host="mail.example.org")), MESSAGE)
+            report = await mail.check(account(by(kind, own, server.port, host="mail.example.org")))
+    assert server.caught == 1
+    assert report.steps[0].detail == "10.1.2.3, 127.0.0.1"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    ("host", "port"),
+    [
+        ("fd00::1%eth0", 587),
+        ("fd00::1%0\r\nX-Injected: 1", 587),
+        ("mail.example.org HTTP/1.1", 587),
+        ("mail.example.org\n", 587),
+        ("bäx.example.org", 587),
+        ("", 587),
+        ("x" * 256, 587),
+        ("mail.example.org", 0),
+        ("mail.example.org", 65_536),
+    ],
+)
+async def test_what_is_no_host_and_port_is_not_written_to_a_proxy(kind, host, port):
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        ours.setblocking(False)
+        with pytest.raises(ProxyFailed, match="cannot be asked for this host") as caught:
+            await open_tunnel(ours, Proxy(kind, "127.0.0.1", 1080), host, port)
+        ours.close()
+        assert theirs.recv(100) == b""
+    assert caught.value.phase is Phase.PROXY
 
 
 @pytest.mark.parametrize("kind", KINDS)

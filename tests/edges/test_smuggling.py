@@ -22,6 +22,7 @@ from mailwright import (
     MailwrightError,
     Message,
     Outgoing,
+    Proxy,
     Unsubscribe,
     parse_address,
     prebuilt,
@@ -208,10 +209,14 @@ def test_no_name_of_this_host_becomes_a_command(payload):
             commands.ehlo(payload)
 
 
-@pytest.mark.parametrize("payload", HOSTILE, ids=ascii)
+@pytest.mark.parametrize("payload", [*HOSTILE, *(f"2606:4700::1%{text}" for text in HOSTILE)], ids=ascii)
 def test_no_host_name_carries_anything_else(payload):
     with pytest.raises(InvalidInput):
         Outgoing(payload)
+    with pytest.raises(InvalidInput):
+        Proxy("http", payload, 3128)
+    with pytest.raises(InvalidInput):
+        Outgoing("mail.example.org", source_address=payload)
 
 
 @pytest.mark.parametrize("payload", [text for text in HOSTILE if re.search(r"[\r\n\0]", text)], ids=ascii)
@@ -224,9 +229,14 @@ def test_no_credential_carries_a_line_break(field, payload):
         Outgoing("mail.example.org", **given_fields)
 
 
-@pytest.mark.parametrize("payload", [text for text in HOSTILE if "\ud800" not in text], ids=ascii)
-def test_an_envelope_id_travels_as_xtext(payload):
-    composed = Composed(ENVELOPE, b"x\r\n", "id", canonical=True, dsn=DsnOptions(envelope_id=payload))
+@pytest.mark.parametrize("payload", HOSTILE, ids=ascii)
+def test_an_envelope_id_travels_as_xtext_or_not_at_all(payload):
+    try:
+        dsn = DsnOptions(envelope_id=payload)
+    except InvalidInput:
+        assert not re.fullmatch("[ -~]*", payload), "what is printable ASCII is taken"
+        return
+    composed = Composed(ENVELOPE, b"x\r\n", "id", canonical=True, dsn=dsn)
     ((said, _),) = read(spoken(composed))
     assert re.fullmatch(rb"MAIL FROM:<ann@example.org> ENVID=[!-~]+", said[0])
 

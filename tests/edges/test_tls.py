@@ -7,11 +7,13 @@ import asyncio
 import contextlib
 import ssl
 import warnings
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 import trustme
 from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from mailwright import (
     InvalidAccount,
@@ -182,7 +184,18 @@ def test_a_name_is_matched_whole_and_a_wildcard_is_one_label(names, host, matche
 
 def test_a_certificate_that_is_none_is_refused_and_not_an_accident():
     with pytest.raises(TlsFailed, match="cannot be read"):
-        tls._readable(b"\x30\x03\x02\x01\x01")
+        tls.check_peer(_Showing(b"\x30\x03\x02\x01\x01"), Outgoing("mail.example.org"))
+
+
+class _Showing:
+    """A connection whose peer showed these bytes, which no TLS library would send."""
+
+    def __init__(self, certificate: bytes) -> None:
+        self._certificate = certificate
+
+    def getpeercert(self, *, binary_form: bool) -> bytes:
+        assert binary_form
+        return self._certificate
 
 
 # Pins.
@@ -245,6 +258,47 @@ async def test_when_the_certificate_is_not_the_one_nothing_is_said_after_tls(mai
         )
         await refused(mail, outgoing)
         assert await asyncio.wait_for(heard.get(), 20) == b""
+
+
+def _hostile(names: str) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
+    """A certificate with these bytes where its names should be."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "hostile")])
+    now = datetime.now(UTC)
+    builder = x509.CertificateBuilder(subject, subject, key.public_key(), 7, now, now + timedelta(days=1))
+    broken = x509.UnrecognizedExtension(x509.ExtensionOID.SUBJECT_ALTERNATIVE_NAME, bytes.fromhex(names))
+    return builder.add_extension(broken, critical=False).sign(key, hashes.SHA256()), key
+
+
+FIVE_BYTE_ADDRESS, X400_ADDRESS = "300787050102030405", "3005a303020100"
+
+
+@pytest.mark.parametrize("names", [FIVE_BYTE_ADDRESS, X400_ADDRESS, "ff", ""])
+def test_names_that_cannot_be_read_are_a_failure_of_tls(names):
+    der = _hostile(names)[0].public_bytes(serialization.Encoding.DER)
+    with pytest.raises(TlsFailed, match="cannot be read"):
+        tls.check_peer(_Showing(der), Outgoing("mail.example.org", verify_trust=False))
+
+
+@pytest.mark.parametrize("names", [FIVE_BYTE_ADDRESS, X400_ADDRESS])
+async def test_a_server_with_a_certificate_that_cannot_be_read_is_a_failure_of_tls(mail, tmp_path, names):
+    certificate, key = _hostile(names)
+    pem, plain = serialization.Encoding.PEM, serialization.NoEncryption()
+    shown = certificate.public_bytes(pem) + key.private_bytes(pem, serialization.PrivateFormat.PKCS8, plain)
+    (tmp_path / "shown.pem").write_bytes(shown)
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(tmp_path / "shown.pem")
+
+    async def converse(reader, writer) -> None:
+        layer = TlsLayer(context)
+        with contextlib.suppress(OSError):
+            while data := await reader.read(65536):
+                layer.receive(data)
+                writer.write(layer.take())
+
+    async with speaking(converse) as port:
+        outgoing = Outgoing("127.0.0.1", port, security="implicit", verify_trust=False, timeouts=PATIENT)
+        assert (await refused(mail, outgoing)).message == "the server's certificate cannot be read"
 
 
 # The wrong mode for the port: the most common mistake of all.

@@ -6,7 +6,8 @@ import pickle
 import pytest
 from hypothesis import given, strategies as st
 
-from mailwright.reply import Phase, Reply, make_reply, printable
+from mailwright.errors import MessageRefused
+from mailwright.reply import Phase, Reply, make_reply, one_line, printable
 from mailwright.secret import Secret
 
 
@@ -64,6 +65,19 @@ def test_a_reply_as_text_and_as_data():
         "command": "RCPT TO:<bob@example.com>",
     }
     assert str(reply(b"250")) == "250"
+
+
+def test_a_reply_of_several_lines_is_one_line_where_people_read_it_and_whole_in_the_data():
+    found = reply(b"550-5.7.1 first", b"550-5.7.1 ", b"550 5.7.1 second")
+    assert str(found) == "550 5.7.1 first / second"
+    assert found.text == found.to_json()["text"] == "first\n\nsecond"
+    assert "\n" not in str(MessageRefused(reply=found))
+
+
+@given(st.text())
+def test_one_line_is_one_line(text):
+    assert "\n" not in one_line(text)
+    assert text.splitlines()[1:] or one_line(text) == printable(text)
 
 
 @given(st.text())

@@ -1,5 +1,6 @@
 """`mailwright check`: does this account work, and if not, what is to be done?"""
 
+import ipaddress
 import os
 from typing import Annotated
 
@@ -62,7 +63,7 @@ def check(
             ehlo_name=ehlo_name,
             timeout_ms=timeout_ms,
         )
-        account = Account(from_ or (username if "@" in username else f"check@{outgoing.host}"), outgoing)
+        account = Account(from_ or (username if "@" in username else _address_at(outgoing.host)), outgoing)
         with Mailwright.sync() as mail, busy(f"checking {outgoing.host} …"):
             report = mail.check(account)
     except MailwrightError as error:
@@ -71,13 +72,24 @@ def check(
     if as_json:
         print_json(report.to_json())
     else:
-        _print(report)
+        print_report(report)
     if report.error is not None:
         raise typer.Exit(exit_code_of(report.error))
 
 
-def _print(report: CheckReport) -> None:
+def _address_at(host: str) -> str:
+    """Some address for an account that sends nothing (RFC 5321 section 4.1.3 for literals)."""
+    try:
+        tag = "IPv6:" if ipaddress.ip_address(host).version == 6 else ""
+    except ValueError:
+        return f"check@{host}"
+    return f"check@[{tag}{host}]"
+
+
+def print_report(report: CheckReport) -> None:
     console.print(f"[bold]{safe(report.server)}[/bold]")
+    for warning in report.warnings:
+        console.print(f"  {_MARKS[StepState.WARNING]}  {safe(with_options(warning))}")
     for step in report.steps:
         console.print(f"  {_MARKS[step.state]}  {step.name.replace('_', ' '):<8}  {safe(step.detail)}")
         if step.hint:

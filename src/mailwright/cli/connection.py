@@ -7,7 +7,7 @@ from urllib.parse import unquote, urlsplit
 
 import typer
 
-from mailwright.errors import InvalidAccount
+from mailwright.errors import InvalidAccount, MissingCredential
 from mailwright.model.account import Mechanism, Outgoing, Proxy, ProxyKind
 from mailwright.model.security import PortPolicy, Security
 from mailwright.secret import Secret
@@ -114,6 +114,16 @@ class SecretSources:
     def token(self) -> Secret | None:
         return self._read(self.token_file, "MAILWRIGHT_TOKEN", "token_file")
 
+    def check_username(self, username: str) -> None:
+        """A password for nobody is a mistake: mail would go out unauthenticated, or not at all."""
+        for variable in ("MAILWRIGHT_PASSWORD", "MAILWRIGHT_TOKEN"):
+            if not username and self.environment.get(variable):
+                raise MissingCredential(
+                    f"{variable} is set, the user name is missing",
+                    field="username",
+                    hint=f"give --username, or unset {variable}",
+                )
+
     def _read(self, path: Path | None, variable: str, field: str) -> Secret | None:
         text = read_text(path, field).rstrip("\r\n") if path is not None else self.environment.get(variable, "")
         return Secret(text) if text else None
@@ -139,13 +149,14 @@ def outgoing(
     chunking: bool = False,
 ) -> Outgoing:
     host, port = split_server(server)
+    secrets.check_username(username)
     return Outgoing(
         host,
         port,
         security=security,
         username=username,
-        password=secrets.password() if username or secrets.password_file else None,
-        access_token=secrets.token() if username or secrets.token_file else None,
+        password=secrets.password(),
+        access_token=secrets.token(),
         mechanism=Mechanism(mechanism.upper()) if mechanism.upper() in tuple(Mechanism) else mechanism or None,
         verify_trust=verify_trust,
         verify_hostname=verify_hostname,
@@ -176,8 +187,8 @@ def split_server(text: str) -> tuple[str, str]:
 
 def parse_proxy(url: str) -> Proxy:
     hint = "socks5://host:1080 or http://user:password@host:3128"
-    parts = urlsplit(url)
     try:
+        parts = urlsplit(url)
         kind, port = ProxyKind(parts.scheme.removesuffix("h")), parts.port
     except ValueError:
         raise InvalidAccount("the proxy is no URL of a kind that is known", field="proxy", hint=hint) from None

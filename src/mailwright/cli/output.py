@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from mailwright.errors import MailwrightError, PartlySent, SendError
-from mailwright.reply import printable
+from mailwright.reply import one_line
 
 #: rich leaves colours out where the output is no terminal, and where NO_COLOR is set
 console = Console(highlight=False, emoji=False, soft_wrap=True)
@@ -68,8 +68,8 @@ def with_options(hint: str) -> str:
 
 
 def safe(text: str) -> str:
-    """Text of others: no escape sequences for the terminal, no markup for rich."""
-    return escape(printable(text))
+    """Text of others: no escape sequences for the terminal, no line breaks, no markup for rich."""
+    return escape(one_line(text))
 
 
 @contextmanager

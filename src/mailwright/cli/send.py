@@ -105,6 +105,8 @@ def send(
     chunking: options.Chunking = False,
 ) -> None:
     """Send one message now and print what the server said."""
+    # A dry run signs in nowhere: a password that lies around in the environment needs no user name there.
+    environment = {} if dry_run and not username else dict(os.environ)
     try:
         account = Account(
             _sender(from_, username),
@@ -112,7 +114,7 @@ def send(
                 server=server or ("localhost" if dry_run else ""),  # a dry run talks to nobody
                 security=security,
                 username=username,
-                secrets=options.SecretSources(password_file, token_file, dict(os.environ)),
+                secrets=options.SecretSources(password_file, token_file, environment),
                 mechanism=mechanism,
                 ca_file=ca_file,
                 pin=pin,

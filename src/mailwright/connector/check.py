@@ -1,5 +1,6 @@
 """Checking an account: open a session as sending would, say of each step how it went."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from mailwright.errors import SendError
@@ -10,6 +11,7 @@ from mailwright.protocol.smtp.transaction import Transaction
 from mailwright.protocol.smtp.transactions import Settled
 from mailwright.reply import Phase, printable
 from mailwright.transport.dial import Dialler
+from mailwright.transport.dial_policy import IPAddress
 from mailwright.transport.smtp_session import SmtpSession
 from mailwright.transport.tls import TlsContexts
 
@@ -47,19 +49,26 @@ async def check(
 ) -> CheckReport:
     session = SmtpSession(account.outgoing, _NoWork())
     failure: SendError | None = None
+    resolved: list[IPAddress] = []
     try:
-        await session.open(dialler, contexts, ehlo_name)
+        await session.open(dialler.telling(resolved.extend), contexts, ehlo_name)
         await session.quit()
     except SendError as error:
         failure = error
     await session.wait_closed()
-    return report(account, session, failure, now)
+    return report(account, session, failure, now, resolved)
 
 
-def report(account: Account, session: SmtpSession, failure: SendError | None, now: datetime) -> CheckReport:
+def report(
+    account: Account,
+    session: SmtpSession,
+    failure: SendError | None,
+    now: datetime,
+    resolved: Sequence[IPAddress] = (),
+) -> CheckReport:
     outgoing = account.outgoing
     steps = [
-        _resolve(outgoing, session),
+        _resolve(outgoing, resolved),
         _connect(session),
         _encrypt(outgoing, session, failure, now),
         _greet(session),
@@ -72,7 +81,9 @@ def report(account: Account, session: SmtpSession, failure: SendError | None, no
         steps = _with_failure(steps, failure)
     capabilities = session.opened.capabilities.keywords if session.opened is not None else ()
     words = tuple(f"{name} {parameters}".strip() for name, parameters in capabilities)
-    return CheckReport(account.name, f"{outgoing.host}:{outgoing.port}", tuple(steps), words, failure)
+    return CheckReport(
+        account.name, f"{outgoing.host}:{outgoing.port}", tuple(steps), words, failure, outgoing.warnings
+    )
 
 
 def _with_failure(steps: list[CheckStep], failure: SendError) -> list[CheckStep]:
@@ -94,12 +105,10 @@ def _with_failure(steps: list[CheckStep], failure: SendError) -> list[CheckStep]
     return [*before, CheckStep(failed, StepState.FAILED, detail, failure.hint), *after]
 
 
-def _resolve(outgoing: Outgoing, session: SmtpSession) -> CheckStep:
-    if outgoing.proxy is not None:
-        return CheckStep(CheckName.RESOLVE, StepState.SKIPPED, "left to the proxy")
-    if session.dialled is None:
-        return CheckStep(CheckName.RESOLVE, StepState.SKIPPED, "")
-    return CheckStep(CheckName.RESOLVE, StepState.OK, ", ".join(session.dialled.resolved))
+def _resolve(outgoing: Outgoing, resolved: Sequence[IPAddress]) -> CheckStep:
+    if resolved:
+        return CheckStep(CheckName.RESOLVE, StepState.OK, ", ".join(str(address) for address in resolved))
+    return CheckStep(CheckName.RESOLVE, StepState.SKIPPED, "left to the proxy" if outgoing.proxy is not None else "")
 
 
 def _connect(session: SmtpSession) -> CheckStep:

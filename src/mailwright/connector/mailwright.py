@@ -1,5 +1,6 @@
 """`Mailwright`, the public face: what a program can ask for."""
 
+import asyncio
 import secrets
 import socket
 import time
@@ -75,7 +76,10 @@ class Mailwright:
         """
         if self._closed:
             raise Closed
-        composed = message if isinstance(message, Composed) else self.compose(account, message, dsn=dsn)
+        if isinstance(message, Message):
+            composed = self.compose(account, message, dsn=dsn)
+        else:
+            composed = message if dsn is None else message._replace(dsn=dsn)
         result = await self._pool(account.outgoing).submit(composed)
         if on_partial == "raise" and result.rejected:
             raise _partly_sent(result)
@@ -91,9 +95,12 @@ class Mailwright:
         """Lets messages under way finish, says goodbye to the servers."""
         self._closed = True
         self._by_identity.clear()
-        pools, self._pools = self._pools, {}
-        for pool in pools.values():
-            await pool.close()
+        try:
+            await asyncio.gather(*(pool.close() for pool in self._pools.values()))
+        finally:
+            for pool in self._pools.values():
+                pool.abort()
+            self._pools.clear()
 
     async def __aenter__(self) -> Self:
         return self

@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Callable, Coroutine
+from concurrent.futures import CancelledError
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 
@@ -13,6 +13,8 @@ from mailwright.model.delivery import Composed, DsnOptions, SendResult
 from mailwright.model.message import Message
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
     from mailwright.connector.mailwright import Mailwright
 
 _Result = TypeVar("_Result")
@@ -25,6 +27,8 @@ class SyncMailwright:
         self._make = make
         self._mail: Mailwright | None = None
         self._thread: threading.Thread | None = None
+        #: held while a call goes to the loop and while the loop is given up, so that no call comes too late
+        self._handing_over = threading.Lock()
 
     def compose(self, account: Account, message: Message, *, dsn: DsnOptions | None = None) -> Composed:
         """The message as bytes with its envelope, exactly as `send` would send it."""
@@ -39,32 +43,34 @@ class SyncMailwright:
         dsn: DsnOptions | None = None,
     ) -> SendResult:
         """Sends now and returns the server's whole answer; errors as in `Mailwright.send`."""
-        return self._run(self._opened().send(account, message, on_partial=on_partial, dsn=dsn))
+        return self._run(lambda mail: mail.send(account, message, on_partial=on_partial, dsn=dsn))
 
     def check(self, account: Account) -> CheckReport:
         """Resolves, connects, encrypts and signs in, without sending anything."""
-        return self._run(self._opened().check(account))
+        return self._run(lambda mail: mail.check(account))
 
     def close(self) -> None:
-        mail, self._mail = self._mail, None
+        with self._handing_over:
+            mail, self._mail = self._mail, None
         if mail is None or self._thread is None:
             return
         try:
-            self._run(mail.close())
+            asyncio.run_coroutine_threadsafe(mail.close(), self._loop).result()
         finally:
             self._loop.call_soon_threadsafe(self._loop.stop)
             self._thread.join()
-            self._loop.close()
 
     def __enter__(self) -> Self:
         mail = self._make()  # before there is a thread: it says no to wrong settings
         started = threading.Event()
-        self._loop = asyncio.new_event_loop()
+        self._loop = loop = asyncio.new_event_loop()
 
         def serve() -> None:
-            asyncio.set_event_loop(self._loop)
-            self._loop.call_soon(started.set)
-            self._loop.run_forever()
+            asyncio.set_event_loop(loop)
+            loop.call_soon(started.set)
+            loop.run_forever()
+            loop.run_until_complete(_cancel_the_rest())
+            loop.close()
 
         self._thread = threading.Thread(target=serve, name="mailwright", daemon=True)
         self._thread.start()
@@ -82,10 +88,21 @@ class SyncMailwright:
             raise Closed(hint="with Mailwright.sync() as mail: …")
         return self._mail
 
-    def _run(self, call: Coroutine[Any, Any, _Result]) -> _Result:
-        future = asyncio.run_coroutine_threadsafe(call, self._loop)
+    def _run(self, call: "Callable[[Mailwright], Coroutine[Any, Any, _Result]]") -> _Result:
+        with self._handing_over:
+            future = asyncio.run_coroutine_threadsafe(call(self._opened()), self._loop)
         try:
             return future.result()
+        except CancelledError:
+            raise Closed from None
         except BaseException:
             future.cancel()  # an interrupted caller takes its message out of the queue
             raise
+
+
+async def _cancel_the_rest() -> None:
+    """Somebody waits for each of these in another thread, and would wait for ever."""
+    rest = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in rest:
+        task.cancel()
+    await asyncio.gather(*rest, return_exceptions=True)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from mailwright.errors import InvalidBody, InvalidHeader, NoRecipients
 from mailwright.mime.compose import needs_utf8
 from mailwright.mime.lines import MAX_LINE, is_canonical, overlong_line, with_crlf
-from mailwright.mime.scan import header_of, line_without_field, value_of
+from mailwright.mime.scan import header_of, line_without_field, value_of, values_of
 from mailwright.model.address import Address
 from mailwright.model.delivery import Composed, DsnOptions, Envelope
 
@@ -64,9 +64,11 @@ def _check_header(header: bytes, lowered: bytes) -> None:
     line = line_without_field(header)
     if line:
         raise InvalidHeader(f"line {line} is not a header field", field="content", hint="Name: value")
-    if b"bcc" in lowered and value_of(b"bcc", header, lowered):
+    # RFC 5322 section 3.6.6: a header that was resent names the blind copies of the second time apart. The first look
+    # spares the usual message the others.
+    if b"bcc" in lowered and any(any(values_of(name, header, lowered)) for name in (b"bcc", b"resent-bcc")):
         raise InvalidHeader(
             "the header names blind copies for everybody to read",
             field="content",
-            hint="remove Bcc; the recipients are those of the envelope",
+            hint="remove Bcc and Resent-Bcc; the recipients are those of the envelope",
         )

@@ -1,6 +1,7 @@
 """Looking at the header of finished bytes without parsing the message."""
 
 import re
+from collections.abc import Iterator
 
 # RFC 5322 section 2.2, with the obsolete white space before the colon (section 4.5.8). Possessive: one pass.
 _FIELDS = re.compile(rb"(?:[!-9;-~]++[ \t]*+:[^\r\n]*+\r\n(?:[ \t][^\r\n]*+\r\n)*+)++")
@@ -22,7 +23,12 @@ def line_without_field(header: bytes) -> int:
 
 
 def value_of(name: bytes, header: bytes, lowered: bytes) -> str:
-    """The unfolded value of the first field with this name, which is given in lower case; empty when there is none.
+    """The unfolded value of the first field with this name; empty when there is none."""
+    return next(values_of(name, header, lowered), "")
+
+
+def values_of(name: bytes, header: bytes, lowered: bytes) -> Iterator[str]:
+    """The unfolded value of every field with this name, which is given in lower case.
 
     `lowered` is the header in lower case, made once by whoever asks for several fields.
     """
@@ -30,9 +36,8 @@ def value_of(name: bytes, header: bytes, lowered: bytes) -> str:
     while position >= 0:
         value = _VALUE.match(header, position + len(name))
         if value is not None:
-            return b" ".join(value[1].split()).decode("utf-8", "replace")
+            yield b" ".join(value[1].split()).decode("utf-8", "replace")
         position = _begin_of(name, lowered, position + 1)
-    return ""
 
 
 def _begin_of(name: bytes, lowered: bytes, start: int) -> int:

@@ -1,21 +1,27 @@
 """A place that mail leaves from. (The incoming half comes with receiving.)"""
 
-import ipaddress
-import re
 from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from typing import Any
 
 from mailwright.errors import InvalidAccount, MissingCredential
-from mailwright.model.address import Address, ascii_domain
+from mailwright.model.account_fields import (
+    check_sendable,
+    ehlo_name_of,
+    fingerprint_of,
+    host_of,
+    milliseconds_of,
+    port_of,
+    secret_of,
+    source_of,
+    word_of,
+)
+from mailwright.model.address import Address
 from mailwright.model.address_syntax import parse_address
-from mailwright.model.security import PortPolicy, Security
+from mailwright.model.security import PortPolicy, Security, port_warnings
 from mailwright.secret import Secret
 
 DEFAULT_PORT = 587
-# RFC 5321 section 4.1.1.1: a domain or an address literal; and nothing that ends the line early.
-_EHLO_NAME = re.compile(r"(?:[A-Za-z0-9](?:[A-Za-z0-9_.\-]{0,253}[A-Za-z0-9])?|\[[A-Za-z0-9:.]{2,60}\])\Z")
-_FINGERPRINT = re.compile(r"[0-9a-f]{64}\Z")
 
 
 class Mechanism(StrEnum):
@@ -29,17 +35,40 @@ class Mechanism(StrEnum):
     XOAUTH2 = "XOAUTH2"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, init=False)
 class SignIn:
     """Who signs in. Exactly one of `password` and `access_token` is set."""
 
     username: str
-    password: Secret | None = None
-    access_token: Secret | None = None
+    password: Secret | None
+    access_token: Secret | None
     #: None: the best that the server offers
-    mechanism: Mechanism | None = None
+    mechanism: Mechanism | None
 
-    def __post_init__(self) -> None:
+    def __init__(
+        self,
+        username: str,
+        password: str | Secret | None = None,
+        access_token: str | Secret | None = None,
+        mechanism: Mechanism | str | None = None,
+    ) -> None:
+        put = object.__setattr__
+        put(self, "username", username)
+        put(self, "password", secret_of(password))
+        put(self, "access_token", secret_of(access_token))
+        put(self, "mechanism", _mechanism(mechanism))
+        self._check()
+
+    def changed(self, **changes: Any) -> "SignIn":
+        """A copy with other values. A new password takes the place of a token, and a new token that of a password."""
+        kept = {part.name: getattr(self, part.name) for part in fields(self)}
+        if changes.get("password"):
+            kept["access_token"] = None
+        if changes.get("access_token"):
+            kept["password"] = None
+        return SignIn(**{**kept, **changes})
+
+    def _check(self) -> None:
         if not self.username:
             raise MissingCredential("a password or token is set, the user name is missing", field="username")
         if not self.password and not self.access_token:
@@ -50,14 +79,9 @@ class SignIn:
             )
         if self.password and self.access_token:
             raise InvalidAccount("password and access token exclude each other", field="access_token")
-        for name, value in (
-            ("username", self.username),
-            ("password", self.password),
-            ("token", self.access_token),
-        ):
-            text = value.reveal() if isinstance(value, Secret) else value or ""
-            if "\0" in text or "\r" in text or "\n" in text:
-                raise InvalidAccount("line breaks and NUL cannot be sent to a server", field=name)
+        check_sendable(self.username, "username")
+        check_sendable(self.password, "password")
+        check_sendable(self.access_token, "access_token")
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,15 +131,34 @@ class ProxyKind(StrEnum):
     HTTP = "http"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, init=False)
 class Proxy:
     """A proxy that opens the connection: SOCKS5 (RFC 1928) or HTTP CONNECT (RFC 9110 section 9.3.6)."""
 
     kind: ProxyKind
     host: str
     port: int
-    username: str = ""
-    password: Secret | None = None
+    username: str
+    password: Secret | None
+
+    def __init__(
+        self,
+        kind: ProxyKind | str,
+        host: str,
+        port: int | str,
+        username: str = "",
+        password: str | Secret | None = None,
+    ) -> None:
+        put = object.__setattr__
+        put(self, "kind", word_of(ProxyKind, kind, "proxy.kind"))
+        put(self, "host", host_of(host, "proxy.host"))
+        put(self, "port", port_of(port, "proxy.port"))
+        put(self, "username", username)
+        put(self, "password", secret_of(password))
+        if self.password and not username:
+            raise MissingCredential("the proxy has a password and no user name", field="proxy.username")
+        check_sendable(username, "proxy.username")
+        check_sendable(self.password, "proxy.password")
 
 
 @dataclass(frozen=True, slots=True, init=False)
@@ -172,33 +215,53 @@ class Outgoing:
         pool: PoolLimits | None = None,
         chunking: bool = False,
     ) -> None:
-        chosen = _security(security) if security is not None else None
-        number = _port(port if port not in (None, "") else 465 if chosen is Security.IMPLICIT else DEFAULT_PORT)
+        chosen = word_of(Security, security, "security") if security is not None else None
+        number = port_of(port if port not in (None, "") else 465 if chosen is Security.IMPLICIT else DEFAULT_PORT)
         chosen_mechanism = _mechanism(mechanism)
         if username or password or access_token:
-            sign_in = SignIn(username, _secret(password), _secret(access_token), chosen_mechanism)
+            if sign_in is not None:
+                raise InvalidAccount("sign_in and its single parts exclude each other", field="sign_in")
+            sign_in = SignIn(username, password, access_token, chosen_mechanism)
+        elif chosen_mechanism is not None:
+            # Ignored, it would let mail go out without the sign-in that somebody had in mind.
+            raise InvalidAccount(
+                "a mechanism is set, but nobody signs in", field="mechanism", hint="set username and password too"
+            )
         if timeout_ms is not None:
-            timeouts = Timeouts.of_milliseconds(_positive(timeout_ms))
+            timeouts = Timeouts.of_milliseconds(milliseconds_of(timeout_ms))
         put = object.__setattr__
-        put(self, "host", _host(host))
+        put(self, "host", host_of(host))
         put(self, "port", number)
         put(self, "security", chosen or Security.for_port(number))
         put(self, "sign_in", sign_in)
         put(self, "verify_trust", verify_trust)
         put(self, "verify_hostname", verify_hostname)
         put(self, "ca_certificates", ca_certificates)
-        put(self, "pinned_certificate", _fingerprint(pinned_certificate))
+        put(self, "pinned_certificate", fingerprint_of(pinned_certificate))
         put(self, "allow_clear_text_password", allow_clear_text_password)
-        put(self, "port_25", _port_policy(port_25))
+        put(self, "port_25", word_of(PortPolicy, port_25, "port_25"))
         put(self, "proxy", proxy)
-        put(self, "source_address", _source(source_address))
-        put(self, "ehlo_name", _ehlo_name(ehlo_name))
+        put(self, "source_address", source_of(source_address))
+        put(self, "ehlo_name", ehlo_name_of(ehlo_name))
         put(self, "timeouts", timeouts or Timeouts())
         put(self, "pool", pool or PoolLimits())
         put(self, "chunking", chunking)
 
     def changed(self, **changes: Any) -> "Outgoing":
-        return Outgoing(**{**{part.name: getattr(self, part.name) for part in fields(self)}, **changes})
+        """A copy with other values. Single parts of the sign-in, such as `mechanism`, change the one that is there."""
+        parts = {name: changes.pop(name) for name in _SIGN_IN_PARTS & changes.keys()}
+        kept = {part.name: getattr(self, part.name) for part in fields(self)}
+        if self.sign_in is None or "sign_in" in changes:
+            return Outgoing(**{**kept, **changes, **parts})
+        return Outgoing(**{**kept, **changes, "sign_in": self.sign_in.changed(**parts)})
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What may be meant but is mostly a mistake, and what to do about it. Nothing here stops a send."""
+        return port_warnings(self.port, self.security)
+
+
+_SIGN_IN_PARTS = frozenset(part.name for part in fields(SignIn))
 
 
 @dataclass(frozen=True, slots=True, init=False)
@@ -221,81 +284,5 @@ class Account:
         put(self, "name", name or parsed.spec)
 
 
-def _security(value: Security | str) -> Security:
-    try:
-        return Security(value)
-    except ValueError:
-        raise InvalidAccount(f"{value!r} is not one of {', '.join(Security)}", field="security") from None
-
-
-def _port_policy(value: PortPolicy | str) -> PortPolicy:
-    try:
-        return PortPolicy(value)
-    except ValueError:
-        raise InvalidAccount(f"{value!r} is not one of {', '.join(PortPolicy)}", field="port_25") from None
-
-
 def _mechanism(value: Mechanism | str | None) -> Mechanism | None:
-    if value is None:
-        return None
-    try:
-        return Mechanism(value.upper())
-    except ValueError:
-        raise InvalidAccount(f"{value!r} is not one of {', '.join(Mechanism)}", field="mechanism") from None
-
-
-def _secret(value: str | Secret | None) -> Secret | None:
-    return Secret(value) if value else None
-
-
-def _port(value: int | str | None) -> int:
-    text = str(value).strip()
-    if not (text.isascii() and text.isdigit()):
-        raise InvalidAccount(f"{value!r} is not a port number", field="port", hint="587, 465 or another number")
-    number = int(text)
-    if not 1 <= number <= 65535:
-        raise InvalidAccount(f"port {number} is not between 1 and 65535", field="port")
-    return number
-
-
-def _positive(milliseconds: int) -> int:
-    if milliseconds <= 0:
-        raise InvalidAccount("the timeout is greater than 0 milliseconds", field="timeout_ms")
-    return milliseconds
-
-
-def _host(host: str) -> str:
-    bare = host.strip()
-    if not bare:
-        raise InvalidAccount("the host is missing", field="host", hint="such as smtp.example.org")
-    try:
-        return str(ipaddress.ip_address(bare.removeprefix("[").removesuffix("]")))
-    except ValueError:
-        pass
-    try:
-        return ascii_domain(bare.removesuffix("."))
-    except ValueError:
-        hint = "the name alone, without smtp:// and without a port"
-        raise InvalidAccount(f"{host!r} is not a host name", field="host", hint=hint) from None
-
-
-def _source(address: str) -> str:
-    if not address:
-        return ""
-    try:
-        return str(ipaddress.ip_address(address))
-    except ValueError:
-        raise InvalidAccount(f"{address!r} is not an IP address of this host", field="source_address") from None
-
-
-def _ehlo_name(name: str) -> str:
-    if name and not _EHLO_NAME.match(name):
-        raise InvalidAccount("EHLO takes a domain name or an address literal", field="ehlo_name")
-    return name
-
-
-def _fingerprint(text: str) -> str:
-    bare = text.replace(":", "").replace(" ", "").lower()
-    if bare and not _FINGERPRINT.match(bare):
-        raise InvalidAccount("a pinned certificate is its SHA-256 in 64 hex digits", field="pinned_certificate")
-    return bare
+    return word_of(Mechanism, value, "mechanism") if value is not None else None

@@ -27,11 +27,12 @@ Separator = Literal["auto", "comma", "semicolon"]
 
 _SEPARATORS: dict[Separator, str] = {"auto": ",;", "comma": ",", "semicolon": ";"}
 
-_ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~\-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~\-]+)*"
+_ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~\-]++(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~\-]++)*+"
 _DOMAIN = r"[A-Za-z0-9](?:[A-Za-z0-9.\-]*[A-Za-z0-9])?"
-# Nine of ten recipients look like this; the scanner gives the same answer ten times slower.
+# Nine of ten recipients look like this; the scanner gives the same answer ten times slower. Possessive: spaces that a
+# name could take back would cost the square of their number.
 _SIMPLE = re.compile(
-    rf"[ \t]*(?:([^\"(),:;<>@\[\]\\\x00-\x1f\x7f]*)<({_ATOM})@({_DOMAIN})>|({_ATOM})@({_DOMAIN}))[ \t]*\Z"
+    rf"[ \t]*+(?:([^\"(),:;<>@\[\]\\\x00-\x1f\x7f]*+)<({_ATOM})@({_DOMAIN})>|({_ATOM})@({_DOMAIN}))[ \t]*\Z"
 )
 _TOKEN = re.compile(
     r"""(?P<space>[ \t]+)
@@ -96,7 +97,7 @@ def _read(value: RecipientsInput, name: str, separator: Separator, *, lenient: b
 def _load_json(text: str, name: str) -> Iterable[object]:
     try:
         loaded = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         position = error.pos if isinstance(error, json.JSONDecodeError) else 0
         raise InvalidAddress(
             "the list of addresses is not valid JSON",

@@ -104,7 +104,7 @@ def _read(value: AttachmentsInput) -> Iterator[Attachment]:
 def _load_json(text: str) -> list[object]:
     try:
         loaded = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         loaded = None
     if not isinstance(loaded, list):
         raise InvalidAttachment(
@@ -194,7 +194,7 @@ def _decode_base64(text: str, where: str) -> bytes:
 def _json_bytes(value: object, where: str) -> bytes:
     try:
         return json.dumps(value, ensure_ascii=False).encode("utf-8")
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, RecursionError):
         raise InvalidAttachment(
             f"a {type(value).__name__} cannot become a file",
             field=where,

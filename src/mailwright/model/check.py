@@ -43,6 +43,8 @@ class CheckReport:
     capabilities: tuple[str, ...] = ()
     #: what ended the check; None when everything worked
     error: SendError | None = None
+    #: what is odd about the account itself, whatever the server said
+    warnings: tuple[str, ...] = ()
 
     @property
     def ok(self) -> bool:
@@ -55,5 +57,6 @@ class CheckReport:
             "server": self.server,
             "steps": [step.to_json() for step in self.steps],
             "capabilities": list(self.capabilities),
+            "warnings": list(self.warnings),
             "error": self.error.to_json() if self.error is not None else None,
         }

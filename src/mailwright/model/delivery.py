@@ -1,10 +1,12 @@
 """What came of a message: composed bytes on their way, and the server's whole answer."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
 
+from mailwright.errors import InvalidInput
 from mailwright.model.address import Address
 from mailwright.reply import Reply
 
@@ -32,14 +34,41 @@ class DsnNotify(StrEnum):
     DELAY = "DELAY"
 
 
+# RFC 3461 section 4.4: printable US-ASCII, white space being the space.
+_ENVELOPE_ID = re.compile(r"[ -~]*\Z")
+#: RFC 3461 section 4.4, counted as it travels: in xtext, where these characters take three (section 4)
+MAX_ENVELOPE_ID = 100
+_ESCAPED = " +="
+
+
 @dataclass(frozen=True, slots=True)
 class DsnOptions:
     """Delivery status notifications asked for. Sent only to servers that offer DSN (RFC 3461)."""
 
     notify: tuple[DsnNotify, ...] = ()
     returns: DsnReturn | None = None
-    #: comes back in the report; at most 100 characters
+    #: comes back in the report; printable ASCII, at most 100 characters, where space, + and = count three
     envelope_id: str = ""
+
+    def __post_init__(self) -> None:
+        try:
+            object.__setattr__(self, "notify", tuple(dict.fromkeys(map(DsnNotify, self.notify))))
+        except ValueError:
+            raise InvalidInput(f"notify is a list of {', '.join(DsnNotify)}", field="notify") from None
+        if DsnNotify.NEVER in self.notify and len(self.notify) > 1:
+            raise InvalidInput("NEVER excludes the others (RFC 3461 section 4.1)", field="notify")
+        try:
+            object.__setattr__(self, "returns", DsnReturn(self.returns) if self.returns is not None else None)
+        except ValueError:
+            raise InvalidInput(f"returns is one of {', '.join(DsnReturn)}", field="returns") from None
+        if not _ENVELOPE_ID.match(self.envelope_id):
+            raise InvalidInput("an envelope id is printable ASCII", field="envelope_id")
+        if len(self.envelope_id) + 2 * sum(map(self.envelope_id.count, _ESCAPED)) > MAX_ENVELOPE_ID:
+            raise InvalidInput(
+                f"the envelope id is longer than {MAX_ENVELOPE_ID} characters",
+                field="envelope_id",
+                hint="space, + and = count three each",
+            )
 
 
 class Composed(NamedTuple):

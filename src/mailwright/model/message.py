@@ -167,6 +167,15 @@ class Message:
         if self.date is not None and self.date.tzinfo is None:
             raise InvalidInput("the date has no time zone", field="date", hint="datetime.now(timezone.utc)")
 
+    def __repr__(self) -> str:
+        """Counts alone: what people write does not belong into a log."""
+        recipients = len(self.to) + len(self.cc) + len(self.bcc)
+        bodies = [name for name in ("text", "html") if getattr(self, name) is not None]
+        return (
+            f"Message({recipients} recipients, {' and '.join(bodies) or 'no body'}, "
+            f"{len(self.attachments)} attachments, message_id={self.message_id!r})"
+        )
+
     def changed(self, **changes: Any) -> "Message":
         """A copy with other values for the named parts."""
         return Message(**{**{part.name: getattr(self, part.name) for part in fields(self)}, **changes})

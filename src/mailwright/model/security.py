@@ -57,3 +57,13 @@ class PortPolicy(StrEnum):
     LOCAL = "local"
     ALWAYS = "always"
     NEVER = "never"
+
+
+def port_warnings(port: int, security: Security) -> tuple[str, ...]:
+    """Where port and encryption contradict each other. Some servers are like that, so it is no error."""
+    if security is Security.IMPLICIT and port in (25, 587):
+        return (f"on port {port} servers begin without TLS: set security to starttls, or use port 465",)
+    if security is not Security.IMPLICIT and port == 465:
+        # RFC 8314 section 3.3.
+        return ("on port 465 servers begin with TLS: set security to implicit, or use port 587",)
+    return ()

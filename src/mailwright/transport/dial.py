@@ -8,8 +8,7 @@ import asyncio
 import ipaddress
 import os
 import socket
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 
@@ -17,7 +16,16 @@ from mailwright.errors import ConnectFailed, DialRefused, ProxyFailed, ResolveFa
 from mailwright.model.account import Outgoing, Proxy
 from mailwright.model.security import PortPolicy
 from mailwright.reply import Phase
-from mailwright.transport.dial_policy import DialPolicy, IPAddress, Purpose, Reach, reach_of
+from mailwright.transport.dial_policy import (
+    DialPolicy,
+    IPAddress,
+    Purpose,
+    Reach,
+    is_disguised_number,
+    literal_of,
+    nobody_in_between,
+    reach_of,
+)
 from mailwright.transport.proxy import open_tunnel
 
 #: RFC 8305 section 5, "Connection Attempt Delay"
@@ -31,10 +39,8 @@ class Dialled:
     socket: socket.socket
     #: what was connected to, for people: address and port
     peer: str
-    #: this machine or the local network, so that nobody else listens in between
+    #: this machine or the local network by the account's own word, so that nobody else listens in between
     local: bool
-    #: every address that the name had
-    resolved: tuple[str, ...]
     #: this end as an address literal (RFC 5321 section 4.1.3): what EHLO says on a host without a full name
     own_literal: str
 
@@ -42,8 +48,13 @@ class Dialled:
 class Dialler:
     """Opens connections under the operator's policy."""
 
-    def __init__(self, policy: DialPolicy) -> None:
+    def __init__(self, policy: DialPolicy, told: Callable[[Sequence[IPAddress]], None] | None = None) -> None:
         self._policy = policy
+        self._told = told
+
+    def telling(self, told: Callable[[Sequence[IPAddress]], None]) -> "Dialler":
+        """The same dialler, which tells every address that the server's name has, even if none can be reached."""
+        return Dialler(self._policy, told)
 
     async def dial(self, outgoing: Outgoing, purpose: Purpose = Purpose.ACCOUNT) -> Dialled:
         """A connection to the server of an account, through its proxy where it has one."""
@@ -51,23 +62,19 @@ class Dialler:
             raise _port_25_refused(outgoing)
         if outgoing.proxy is not None:
             return await self._through(outgoing.proxy, outgoing, purpose)
-        addresses = await self._resolve(outgoing.host, outgoing.port, outgoing.timeouts.connect)
-        admitted = self._admit(outgoing, addresses, purpose)
+        admitted = await self._vetted(outgoing, purpose)
         connected = await _connect_first(admitted, outgoing.port, outgoing.source_address, outgoing.timeouts.connect)
-        return _dialled(connected, addresses)
+        return _dialled(connected, outgoing.host)
 
     async def _through(self, proxy: Proxy, outgoing: Outgoing, purpose: Purpose) -> Dialled:
-        """The proxy resolves the name, so only a literal address can be judged here; the proxy itself always is."""
-        literal = _literal(outgoing.host)
-        if literal is not None:
-            self._admit(outgoing, [literal], purpose)
-        elif outgoing.port == 25 and outgoing.port_25 is not PortPolicy.ALWAYS:
-            raise _port_25_refused(outgoing)
+        """The proxy itself is judged like every other address."""
+        host = await self._behind_proxy(outgoing, purpose)
         timeout = outgoing.timeouts.connect
         connected = await self._reach(proxy, outgoing, purpose)
         try:
             async with asyncio.timeout(timeout):
-                await open_tunnel(connected, proxy, outgoing.host, outgoing.port)
+                await open_tunnel(connected, proxy, host, outgoing.port)
+            own_literal = _own_literal(connected)
         except TimeoutError:
             connected.close()
             message = f"the proxy did not open the connection within {timeout:g} s"
@@ -75,13 +82,31 @@ class Dialler:
         except BaseException:
             connected.close()
             raise
-        return Dialled(
-            connected,
-            f"{outgoing.host}:{outgoing.port} by {proxy.kind} proxy",
-            local=False,
-            resolved=(),
-            own_literal=_own_literal(connected),
-        )
+        peer = f"{outgoing.host}:{outgoing.port} by {proxy.kind} proxy"
+        return Dialled(connected, peer, local=False, own_literal=own_literal)
+
+    async def _behind_proxy(self, outgoing: Outgoing, purpose: Purpose) -> str:
+        """What the proxy is asked for. It resolves names itself, so a name is handed on only where no rule is about
+        its address; otherwise the proxy gets an address that was judged here."""
+        literal = literal_of(outgoing.host)
+        if literal is not None:
+            self._admit(outgoing, [literal], purpose)
+            return outgoing.host
+        if is_disguised_number(outgoing.host):
+            message = f"{outgoing.host} is not a name, and the proxy may take it for an address"
+            hint = "write an address in full, such as 192.0.2.7"
+            raise DialRefused(message, phase=Phase.CONNECT, server=outgoing.host, field="host", hint=hint)
+        if outgoing.port == 25 and outgoing.port_25 is not PortPolicy.ALWAYS:
+            raise _port_25_refused(outgoing)
+        if purpose is Purpose.ACCOUNT and not self._policy.refuse:
+            return outgoing.host
+        return str((await self._vetted(outgoing, purpose))[0])
+
+    async def _vetted(self, outgoing: Outgoing, purpose: Purpose) -> list[IPAddress]:
+        addresses = await self._resolve(outgoing.host, outgoing.port, outgoing.timeouts.connect)
+        if self._told is not None:
+            self._told(addresses)
+        return self._admit(outgoing, addresses, purpose)
 
     async def _reach(self, proxy: Proxy, outgoing: Outgoing, purpose: Purpose) -> socket.socket:
         """A connection to the proxy itself. What fails here is the proxy's, not the mail server's."""
@@ -99,7 +124,7 @@ class Dialler:
             raise ServerTimeout(message, phase=Phase.PROXY, server=outgoing.host, hint=error.hint) from error
 
     async def _resolve(self, host: str, port: int, timeout: float) -> list[IPAddress]:  # noqa: ASYNC109 - named in the error
-        literal = _literal(host)
+        literal = literal_of(host)
         if literal is not None:
             return [literal]
         loop = asyncio.get_running_loop()
@@ -133,12 +158,6 @@ class Dialler:
         return admitted
 
 
-def _literal(host: str) -> IPAddress | None:
-    with suppress(ValueError):
-        return ipaddress.ip_address(host)
-    return None
-
-
 def _port_25_allowed(policy: PortPolicy, address: IPAddress) -> bool:
     if policy is PortPolicy.LOCAL:
         return reach_of(address) in (Reach.LOOPBACK, Reach.PRIVATE)
@@ -155,11 +174,17 @@ def _port_25_refused(outgoing: Outgoing) -> DialRefused:
     )
 
 
-def _dialled(connected: socket.socket, addresses: Sequence[IPAddress]) -> Dialled:
-    host, port = connected.getpeername()[:2]
-    local = reach_of(ipaddress.ip_address(host.partition("%")[0])) in (Reach.LOOPBACK, Reach.PRIVATE)
+def _dialled(connected: socket.socket, asked_for: str) -> Dialled:
+    try:
+        host, port = connected.getpeername()[:2]
+        own_literal = _own_literal(connected)
+    except OSError as error:
+        connected.close()
+        hint = "check host and port; a firewall may cut connections"
+        raise ConnectFailed("the connection was cut at once", phase=Phase.CONNECT, hint=hint) from error
+    local = nobody_in_between(asked_for, ipaddress.ip_address(host.partition("%")[0]))
     peer = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-    return Dialled(connected, peer, local, tuple(str(address) for address in addresses), _own_literal(connected))
+    return Dialled(connected, peer, local, own_literal)
 
 
 def _own_literal(connected: socket.socket) -> str:

@@ -8,7 +8,9 @@ the local network; what a *request* brings along (an attachment's address, a web
 """
 
 import ipaddress
+import re
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -71,6 +73,10 @@ _TABLE = tuple((ipaddress.ip_network(network), reach) for network, reach in _RAN
 # All that IANA has given out for machines to be reached at; the rest of IPv6 is reserved or has a meaning of its own.
 _GLOBAL_UNICAST = ipaddress.IPv6Network("2000::/3")
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+# RFC 6598: shared by the customers of a provider, who are strangers to each other.
+_SHARED = ipaddress.IPv4Network("100.64.0.0/10")
+# What inet_aton takes for an address although it does not look like one: 127.1, 2130706433, 0x7f.1.
+_NUMBER = re.compile(r"(?:.*\.)?(?:[0-9]+|0[xX][0-9a-fA-F]*)\.?\Z")
 
 
 def reach_of(address: IPAddress) -> Reach:
@@ -96,6 +102,34 @@ def _carried(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
     if address in _NAT64 or (int(address) >> 32 == 0 and int(address) > 1):
         return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
     return None
+
+
+def literal_of(host: str) -> IPAddress | None:
+    with suppress(ValueError):
+        return ipaddress.ip_address(host)
+    return None
+
+
+def is_disguised_number(host: str) -> bool:
+    """A name that some resolvers read as an IPv4 address. No top-level domain is a number (RFC 3696 section 2)."""
+    return literal_of(host) is None and _NUMBER.match(host) is not None
+
+
+def nobody_in_between(host: str, peer: IPAddress) -> bool:
+    """Whether the host, as the account has it, can only be this machine or the local network.
+
+    What a name resolves to proves nothing: whoever answers for the DNS would decide whether a password travels in
+    clear text. So only a literal address counts, and `localhost`, which stays on the machine (RFC 6761 section 6.3).
+    """
+    address = literal_of(host)
+    if address is None:
+        return host.rpartition(".")[2].lower() == "localhost" and reach_of(peer) is Reach.LOOPBACK
+    if isinstance(address, ipaddress.IPv6Address) and _carried(address) is not None:
+        # 6to4 and NAT64 lead through somebody's gateway; a mapped address is the IPv4 address itself.
+        if address.ipv4_mapped is None:
+            return False
+        address = address.ipv4_mapped
+    return address not in _SHARED and reach_of(address) in (Reach.LOOPBACK, Reach.PRIVATE)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 import asyncio
 import ipaddress
+import re
 import socket
 from base64 import b64encode
 
@@ -21,11 +22,16 @@ _SOCKS_REPLIES = {
     8: "address type not supported",
 }
 _MAX_HTTP_HEAD = 16_384
+# Names and addresses without a zone: nothing that ends a line or begins another field.
+_HOST = re.compile(r"[A-Za-z0-9._:\-]{1,255}\Z")
 _SIGN_IN_HINT = "check user name and password of the proxy"
 
 
 async def open_tunnel(connected: socket.socket, proxy: Proxy, host: str, port: int) -> None:
     """Asks the proxy behind an open socket for a connection; afterwards the socket speaks with the server."""
+    if not _HOST.match(host) or not 0 < port < 65_536:
+        hint = "a name or an address, without a zone"
+        raise ProxyFailed("a proxy cannot be asked for this host", phase=Phase.PROXY, field="host", hint=hint)
     try:
         if proxy.kind is ProxyKind.SOCKS5:
             await _socks5(connected, proxy, host, port)

@@ -10,7 +10,7 @@ import copy
 from collections import deque
 from contextlib import suppress
 
-from mailwright.errors import Closed, ConnectionLost, MailwrightError, ServiceRefused
+from mailwright.errors import Closed, ConnectionLost, ServiceRefused
 from mailwright.model.account import Outgoing
 from mailwright.model.delivery import Composed, SendResult
 from mailwright.protocol.smtp.transaction import Transaction
@@ -81,13 +81,19 @@ class SmtpPool:
             outcome.set_exception(Closed(server=self._outgoing.host))
             return outcome
         self._queue.append(_Waiting(composed, self._loop.time(), outcome))
-        if self._idle:
+        self._work()
+        return outcome
+
+    def _work(self) -> None:
+        """Somebody takes what waits: a session that rests, else a new one."""
+        self._hand_out()
+        self._grow()
+
+    def _hand_out(self) -> None:
+        while self._queue and self._idle:
             session = self._idle.pop()
             self._sessions[session] = None
             session.wake()
-        else:
-            self._grow()
-        return outcome
 
     # Growing.
 
@@ -121,7 +127,8 @@ class SmtpPool:
         self._growth_allowed_at = self._loop.time() + GROWTH_PAUSE
         self._opening.discard(asyncio.current_task())
         if self._sessions or self._opening:
-            return  # the others go on with the queue
+            self._hand_out()  # the others go on with the queue; opening yet another at once would not end
+            return
         waiting, self._queue = self._queue, deque()
         for message in waiting:
             _fail(message.outcome, error)
@@ -135,7 +142,7 @@ class SmtpPool:
             message = self._queue.popleft()
             if not message.outcome.done():  # done: the caller has gone
                 message.tries += 1
-                message.opens_session = session.taken == 0
+                message.opens_session = session.taken == 0 and not session.rested
                 return message
         return None
 
@@ -152,7 +159,7 @@ class SmtpPool:
         else:
             message.outcome.set_exception(outcome)
 
-    def _may_move(self, message: _Waiting, error: MailwrightError) -> bool:
+    def _may_move(self, message: _Waiting, error: Exception) -> bool:
         """A session that served others and then ended under this message says nothing about the message. Each such
         end costs a session, so the number of moves is bounded by theirs."""
         ended = isinstance(error, ConnectionLost | ServiceRefused)
@@ -162,9 +169,9 @@ class SmtpPool:
     def idle(self, session: SmtpSession) -> None:
         if session.taken >= self._limits.messages_per_session:
             self._retire(session)
-            self._grow()
         elif session in self._sessions and self._sessions[session] is None:
             self._sessions[session] = self._loop.time()
+            session.rested = True
             self._idle.append(session)
             if self._idle_timer is None and not self._closed:
                 self._idle_timer = self._loop.call_later(self._limits.idle_seconds, self._close_idle)
@@ -177,7 +184,7 @@ class SmtpPool:
             self._idle.remove(session)
         if self._closed and not self._busy:
             self._quiet.set()
-        self._grow()
+        self._work()
 
     # Shrinking.
 
@@ -200,13 +207,16 @@ class SmtpPool:
             self._idle_timer = self._loop.call_at(oldest + self._limits.idle_seconds, self._close_idle)
 
     async def close(self) -> None:
-        """Messages that wait fail with Closed; messages under way get a moment to be answered."""
+        """Messages that wait fail with Closed; messages under way get a moment to be answered. Whoever is cancelled in
+        the middle of this leaves nothing open either."""
         self._closed = True
-        if self._idle_timer is not None:
-            self._idle_timer.cancel()
-        waiting, self._queue = self._queue, deque()
-        for message in waiting:
-            _fail(message.outcome, Closed(server=self._outgoing.host))
+        try:
+            await self._wind_up()
+        finally:
+            self.abort()
+
+    async def _wind_up(self) -> None:
+        self._fail_waiting()
         for task in self._opening:
             task.cancel()
         if self._busy:
@@ -221,6 +231,23 @@ class SmtpPool:
         await asyncio.gather(*(session.quit() for session in sessions))
         await asyncio.gather(*self._opening, *self._leaving, return_exceptions=True)
         await asyncio.gather(*(session.wait_closed() for session in sessions))
+
+    def abort(self) -> None:
+        """Ends everything at once: what is under way is settled as it stands."""
+        self._closed = True
+        if self._idle_timer is not None:
+            self._idle_timer.cancel()
+            self._idle_timer = None
+        self._fail_waiting()
+        for session in list(self._sessions):
+            session.stop()
+        for task in (*self._opening, *self._leaving):
+            task.cancel()
+
+    def _fail_waiting(self) -> None:
+        waiting, self._queue = self._queue, deque()
+        for message in waiting:
+            _fail(message.outcome, Closed(server=self._outgoing.host))
 
 
 def _fail(outcome: Outcome, error: Exception) -> None:

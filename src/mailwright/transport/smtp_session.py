@@ -10,7 +10,15 @@ import ssl
 from collections import deque
 from typing import NoReturn, Protocol, cast
 
-from mailwright.errors import ConnectionLost, ProtocolViolation, SendError, ServerTimeout, TlsFailed
+from mailwright.errors import (
+    ConnectionLost,
+    MailwrightError,
+    ProtocolViolation,
+    SendError,
+    ServerTimeout,
+    ServiceRefused,
+    TlsFailed,
+)
 from mailwright.model.account import Outgoing
 from mailwright.model.security import Security
 from mailwright.protocol.smtp.handshake import Circumstances, Command, Greeting, Opened, Steps, UpgradeTls, handshake
@@ -62,8 +70,11 @@ class SmtpSession(asyncio.Protocol):
         self._timer: asyncio.TimerHandle | None = None
         self._deadline = 0.0
         self._buffered_at_check = 0
+        self._drain_poll: asyncio.TimerHandle | None = None
         #: messages that were begun here
         self.taken = 0
+        #: it has waited for work; the server may have gone meanwhile
+        self.rested = False
         # What became known on the way, for the check report; each None until then.
         self.dialled: Dialled | None = None
         self.tls: TlsFacts | None = None
@@ -83,10 +94,18 @@ class SmtpSession(asyncio.Protocol):
                 nonce=secrets.token_urlsafe(24),
             )
             self.opened = await self._drive(handshake(self._outgoing, given), contexts)
+            self._refuse_leftovers()
         except SendError as error:
             error.server = error.server or self._outgoing.host
             self.abort()
             raise
+        except MailwrightError:
+            self.abort()
+            raise
+        except Exception as error:
+            self.abort()
+            message = f"the server could not be understood ({type(error).__name__})"
+            raise ProtocolViolation(message, phase=Phase.EHLO, server=self._outgoing.host) from error
         except BaseException:
             self.abort()
             raise
@@ -96,10 +115,19 @@ class SmtpSession(asyncio.Protocol):
             chunking=self._outgoing.chunking,
             pull=self._pull,
         )
-        if self._lost is not None or self._inbox:
-            self.abort()
-            self._raise_lost(Phase.EHLO)
         return self.opened
+
+    def _refuse_leftovers(self) -> None:
+        """Whatever stands behind the last answer would be taken for the answer to MAIL."""
+        if self._inbox:
+            reply = make_reply(self._inbox[0], Phase.EHLO, "")
+            if reply.code == 421:
+                raise ServiceRefused("the server closes the connection", phase=Phase.EHLO, reply=reply)
+            raise ProtocolViolation("the server spoke out of turn", phase=Phase.EHLO, reply=reply)
+        if self._spoke_already or self._reader.malformed:
+            raise ProtocolViolation("the server spoke out of turn", phase=Phase.EHLO)
+        if self._lost is not None:
+            self._raise_lost(Phase.EHLO)
 
     async def _connect(self, dialled: Dialled, contexts: TlsContexts) -> None:
         try:
@@ -221,15 +249,14 @@ class SmtpSession(asyncio.Protocol):
             self.taken += 1
         return transaction
 
-    def _flush(self, now: float) -> None:
+    def _flush(self, now: float, *, answered: bool = True) -> None:
         """Writes what the conversation has to say, tells the owner what was settled, sets the clock."""
         transactions = self._transactions
         assert transactions is not None
         self._write(transactions.take_output())
-        while transactions.draining:
-            if not self._written():
-                if self._transport is not self._wire:
-                    self._loop.call_later(DRAIN_POLL, self._look_at_drain)
+        while transactions.draining and not self._gone:
+            if self._buffered():
+                self._poll_drain()
                 break
             transactions.drained(now)
             self._write(transactions.take_output())
@@ -240,15 +267,18 @@ class SmtpSession(asyncio.Protocol):
             self.abort()
         elif transactions.idle:
             self._owner.idle(self)
-        else:
+        elif answered:
             self._watch(transactions, now)
 
     def _write(self, output: list[bytes]) -> None:
-        if output and self._transport is not None and not self._transport.is_closing():
+        if output and not self._gone:
+            assert self._transport is not None
             self._transport.write(b"".join(output))
 
-    def _written(self) -> bool:
-        return self._buffered() == 0
+    @property
+    def _gone(self) -> bool:
+        """Nothing that is written now would leave. What a lost connection had not sent is dropped, not sent."""
+        return self._transport is None or self._transport.is_closing() or self._lost is not None
 
     def _buffered(self) -> int:
         """Bytes that the socket has not taken yet, here and below TLS."""
@@ -257,14 +287,19 @@ class SmtpSession(asyncio.Protocol):
             return 0
         return below.get_write_buffer_size() + (above.get_write_buffer_size() if above is not below else 0)
 
-    def _look_at_drain(self) -> None:
+    def _poll_drain(self) -> None:
         """TLS takes everything at once and never says when the socket has taken it from there, so it is asked."""
+        if self._transport is not self._wire and self._drain_poll is None:
+            self._drain_poll = self._loop.call_later(DRAIN_POLL, self._look_at_drain)
+
+    def _look_at_drain(self) -> None:
+        self._drain_poll = None
         if self._transactions is None or not self._transactions.draining or self._has_ended:
             return
-        if self._written():
-            self.resume_writing()
+        if self._buffered():
+            self._poll_drain()
         else:
-            self._loop.call_later(DRAIN_POLL, self._look_at_drain)
+            self.resume_writing()
 
     # The clock: one timer for each connection, moved only when it would ring too late.
 
@@ -309,16 +344,17 @@ class SmtpSession(asyncio.Protocol):
         if self._has_ended:
             return
         if self._transactions is not None:
-            now = self._loop.time()
+            now, before = self._loop.time(), self._transactions.answered
             self._transactions.receive(data, now)
-            self._flush(now)
+            self._flush(now, answered=self._transactions.answered != before)
         else:
             self._inbox.extend(self._reader.feed(data))
             self._arrival.set()
 
     def resume_writing(self) -> None:
         transactions = self._transactions
-        if transactions is not None and transactions.draining and not self._has_ended and self._written():
+        ready = not self._has_ended and not self._gone and not self._buffered()
+        if transactions is not None and transactions.draining and ready:
             self._buffered_at_check = 0
             now = self._loop.time()
             transactions.drained(now)
@@ -341,6 +377,9 @@ class SmtpSession(asyncio.Protocol):
             if self._timer is not None:
                 self._timer.cancel()
                 self._timer = None
+            if self._drain_poll is not None:
+                self._drain_poll.cancel()
+                self._drain_poll = None
             self._owner.ended(self)
 
     def abort(self) -> None:

@@ -11,6 +11,7 @@ import ssl
 from dataclasses import dataclass
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 
 from mailwright.errors import InvalidAccount, TlsFailed
 from mailwright.model.account import Outgoing
@@ -20,6 +21,16 @@ from mailwright.reply import Phase
 # OpenSSL's names for bytes that are no TLS record, and for a version below TLS 1.2.
 _NOT_TLS = frozenset({"WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "PACKET_LENGTH_TOO_LONG", "HTTP_REQUEST"})
 _TOO_OLD = frozenset({"UNSUPPORTED_PROTOCOL", "TLSV1_ALERT_PROTOCOL_VERSION", "VERSION_TOO_LOW"})
+
+# What reading a certificate raises, some of it only when the part in question is looked at. The certificate is the
+# server's: it may be anything.
+_UNREADABLE = (
+    ValueError,
+    UnsupportedAlgorithm,
+    x509.InvalidVersion,
+    x509.DuplicateExtension,
+    x509.UnsupportedGeneralNameType,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +85,15 @@ def check_peer(connection: ssl.SSLObject | ssl.SSLSocket, outgoing: Outgoing) ->
     if outgoing.pinned_certificate and fingerprint != outgoing.pinned_certificate:
         hint = "if the server has a new certificate and you trust it, pin this one"
         raise TlsFailed(f"the certificate is not the pinned one but {fingerprint}", phase=Phase.TLS, hint=hint)
-    certificate = _readable(der)
+    try:
+        return _facts(connection, x509.load_der_x509_certificate(der), fingerprint, outgoing)
+    except _UNREADABLE as error:
+        raise TlsFailed("the server's certificate cannot be read", phase=Phase.TLS) from error
+
+
+def _facts(
+    connection: ssl.SSLObject | ssl.SSLSocket, certificate: x509.Certificate, fingerprint: str, outgoing: Outgoing
+) -> TlsFacts:
     if outgoing.verify_hostname and not outgoing.pinned_certificate and not outgoing.verify_trust:
         _check_host(certificate, outgoing.host)
     cipher = connection.cipher()
@@ -87,13 +106,6 @@ def check_peer(connection: ssl.SSLObject | ssl.SSLSocket, outgoing: Outgoing) ->
         fingerprint=fingerprint,
         verified=bool(outgoing.pinned_certificate) or (outgoing.verify_trust and outgoing.verify_hostname),
     )
-
-
-def _readable(der: bytes) -> x509.Certificate:
-    try:
-        return x509.load_der_x509_certificate(der)
-    except ValueError:
-        raise TlsFailed("the server's certificate cannot be read", phase=Phase.TLS) from None
 
 
 def _check_host(certificate: x509.Certificate, host: str) -> None:

@@ -2,9 +2,10 @@
 
 import asyncio
 import inspect
+import socket
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import pytest
 
@@ -149,6 +150,75 @@ def test_an_interrupted_caller_takes_the_message_back_and_closing_does_not_hang(
                 mail.send(account(server), MESSAGE)
             assert cancelled == [True]
         assert threads_of_ours() == []
+
+
+@pytest.mark.parametrize("security", ["none", "implicit"])
+@pytest.mark.parametrize("call", ["check", "send"])
+def test_closing_in_one_thread_ends_a_call_in_another(security, call):
+    """The server says nothing: neither a greeting nor its part of the handshake."""
+    with socket.create_server(("127.0.0.1", 0)) as listener, ThreadPoolExecutor(1) as threads:
+        to = Account("ann@example.org", Outgoing("127.0.0.1", listener.getsockname()[1], security=security))
+        with Mailwright.sync() as mail:
+            waiting = threads.submit(*((mail.check, to) if call == "check" else (mail.send, to, MESSAGE)))
+            accepted, _ = listener.accept()
+            with accepted:
+                mail.close()
+                with pytest.raises(Closed):
+                    waiting.result(20)
+        assert threads_of_ours() == []
+
+
+def test_threads_that_go_on_calling_while_it_closes_hear_that_it_is_closed():
+    with server_in_a_thread() as server, ThreadPoolExecutor(8) as threads:
+        to, begun = account(server, pool=PoolLimits(sessions=2)), threading.Barrier(9)
+
+        def go_on() -> Exception:
+            begun.wait(20)
+            try:
+                while True:
+                    mail.send(to, MESSAGE)
+            except Exception as error:  # noqa: BLE001 - which one it is, is the question
+                return error
+
+        with Mailwright.sync() as mail:
+            ends = [threads.submit(go_on) for _ in range(8)]
+            begun.wait(20)
+        assert {type(end.result(20)) for end in ends} == {Closed}
+        assert threads_of_ours() == []
+
+
+def test_closing_waits_for_a_call_that_is_on_its_way_to_the_loop(monkeypatch):
+    with server_in_a_thread() as server, Mailwright.sync() as mail:
+        run, lock, held_up_or_closed = asyncio.run_coroutine_threadsafe, threading.Lock(), threading.Event()
+
+        class Watched:
+            def __enter__(self) -> None:
+                if not lock.acquire(blocking=False):
+                    held_up_or_closed.set()
+                    lock.acquire()
+
+            def __exit__(self, *_error) -> None:
+                lock.release()
+
+        def close() -> None:
+            mail.close()
+            held_up_or_closed.set()
+
+        closing = threading.Thread(target=close)
+
+        def late(call, loop):
+            if call.__name__ == "send":
+                closing.start()
+                assert held_up_or_closed.wait(20)
+            return run(call, loop)
+
+        monkeypatch.setattr(mail, "_handing_over", Watched(), raising=False)
+        monkeypatch.setattr(asyncio, "run_coroutine_threadsafe", late)
+        # It gets through or is refused; it is never lost between a loop that ends and one that has ended.
+        with suppress(Closed):
+            mail.send(account(server), MESSAGE)
+        closing.join()
+    assert threads_of_ours() == []
 
 
 def _interrupt() -> None:

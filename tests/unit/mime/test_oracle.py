@@ -28,17 +28,20 @@ from tests.unit.mime.support import (
 
 locals_ascii = st.from_regex(r"[a-z0-9!#$&'*+/^_`{|}~-]{1,20}(\.[a-z0-9]{1,10})?", fullmatch=True)
 odd_locals = st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7E), min_size=1, max_size=30)
-domains = st.sampled_from(["example.org", "sub.example.net", "xn--bcher-kva.example", "münchen.example", "[192.0.2.1]"])
+names_of_hosts = st.sampled_from(["example.org", "sub.example.net", "xn--bcher-kva.example", "münchen.example"])
+domains = names_of_hosts | st.just("[192.0.2.1]")
+# The oracle itself cannot read an address literal in some versions, such as that of Python 3.11.2.
+ORACLE_READS_LITERALS = email.utils.getaddresses(["0@[192.0.2.1]"]) == [("", "0@[192.0.2.1]")]
 file_names = header_texts.filter(bool)
 
 
 @st.composite
-def addresses(draw: st.DrawFn) -> Address:
+def addresses(draw: st.DrawFn, among: st.SearchStrategy[str] = domains) -> Address:
     local = draw(st.one_of(locals_ascii, odd_locals))
     try:
-        return Address(local, draw(domains), draw(header_texts))
+        return Address(local, draw(among), draw(header_texts))
     except InvalidAddress:
-        return Address("plain", draw(domains), draw(header_texts))
+        return Address("plain", draw(among), draw(header_texts))
 
 
 @given(header_texts)
@@ -64,7 +67,7 @@ def test_the_newer_parser_of_the_standard_library_agrees_about_subjects(subject:
     assert message["Subject"] == f"a{subject}z"
 
 
-@given(st.lists(addresses(), min_size=1, max_size=6))
+@given(st.lists(addresses(domains if ORACLE_READS_LITERALS else names_of_hosts), min_size=1, max_size=6))
 def test_every_address_and_name_comes_back(recipients: list[Address]) -> None:
     composed = made(Message(to=recipients, text="x"))
     judged(composed)

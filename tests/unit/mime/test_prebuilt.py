@@ -113,8 +113,22 @@ def test_a_header_that_would_show_the_blind_copies_is_refused(name: bytes) -> No
         _built(name + b":\r\n hidden@example.org\r\n\r\nbody\r\n")
 
 
+@pytest.mark.parametrize(
+    "header",
+    [
+        b"Bcc:\r\nBcc: hidden@example.org\r\n",
+        b"Bcc: \r\nSubject: x\r\nBCC:\r\n\thidden@example.org\r\n",
+        b"Resent-Bcc: hidden@example.org\r\n",
+        b"Bcc:\r\nresent-bcc :\r\nRESENT-BCC: hidden@example.org\r\n",
+    ],
+)
+def test_every_field_that_could_show_the_blind_copies_is_looked_at(header: bytes) -> None:
+    with pytest.raises(InvalidHeader, match="blind copies"):
+        _built(b"A: b\r\n" + header + b"\r\nbody\r\n")
+
+
 def test_an_empty_bcc_and_one_in_the_body_show_nothing() -> None:
-    raw = b"Bcc: \r\nBccx: y\r\n\r\nBcc: quoted\r\n"
+    raw = b"Bcc: \r\nBccx: y\r\nResent-Bcc:\r\nX-Bcc: z\r\n\r\nBcc: quoted\r\n"
     assert _built(raw).content == raw
 
 

@@ -12,6 +12,13 @@ from mailwright.model.message import Message
 A = Attachment("a.txt", b"grown")
 
 
+def _nested(depth: int) -> object:
+    value: object = 1
+    for _ in range(depth):
+        value = [value]
+    return value
+
+
 def test_a_mapping_of_file_name_to_value_is_taken() -> None:
     assert parse_attachments({"a.txt": "grown", "b.bin": b"\0\xff", "c": bytearray(b"x"), "d": memoryview(b"y")}) == (
         A,
@@ -80,6 +87,7 @@ def test_nothing_given_is_no_attachment(value: object) -> None:
     ("value", "field"),
     [
         ("not json", "attachments"),
+        ("[" * 100_000, "attachments"),
         ('{"a": 1}', "attachments"),
         (A, "attachments"),
         (b"x", "attachments"),
@@ -90,6 +98,7 @@ def test_nothing_given_is_no_attachment(value: object) -> None:
         ([{"filename": "a"}], "attachments[0]"),
         ({"a": None}, "attachments[0]"),
         ({"a": object()}, "attachments[0]"),
+        ({"a": _nested(100_000)}, "attachments[0]"),
         ([{"filename": "a", "data": "x", "encoding": "hex"}], "attachments[0].encoding"),
         ([{"filename": "a", "data": "not base64!", "encoding": "base64"}], "attachments[0]"),
         ([{"filename": "a", "data": "eA", "encoding": "base64"}], "attachments[0]"),
@@ -139,3 +148,11 @@ def test_a_content_type_is_two_names_and_a_slash(content_type: str) -> None:
 
 def test_an_attachment_prints_its_size_and_not_its_content() -> None:
     assert repr(Attachment("a.txt", b"secret")) == "Attachment('a.txt', 6 bytes, type by name)"
+
+
+def test_a_json_array_is_added_to_a_list_with_one_call_each() -> None:
+    """Checklist 82: what a form has as files, and what a flow has as JSON, in one message."""
+    files = {"a.txt": b"a"}
+    more = '[{"key": "b.txt", "value": "b"}]'
+    message = Message(to="b@example.org", text="x", attachments=[*parse_attachments(files), *parse_attachments(more)])
+    assert [(one.filename, one.data) for one in message.attachments] == [("a.txt", b"a"), ("b.txt", b"b")]

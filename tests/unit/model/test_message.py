@@ -76,6 +76,22 @@ def test_a_way_to_unsubscribe_is_a_web_address_or_a_mailbox_and_one_click_is_htt
         Unsubscribe(**parts)  # type: ignore[arg-type]
 
 
+def test_a_message_prints_counts_and_nothing_that_somebody_wrote() -> None:
+    message = Message(
+        to="Hush <hush@example.org>, b@example.org",
+        bcc="hush@example.net",
+        from_name="hush",
+        subject="hush",
+        text="hush",
+        html="hush",
+        attachments={"hush.txt": "hush"},
+        headers={"X-A": "hush"},
+        message_id="m@x",
+    )
+    assert repr(message) == "Message(3 recipients, text and html, 1 attachments, message_id='m@x')"
+    assert "no body" in repr(Message(to="a@example.org"))
+
+
 def test_a_changed_copy_keeps_everything_else() -> None:
     message = Message(
         to="A <a@example.org>",

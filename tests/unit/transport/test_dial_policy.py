@@ -6,7 +6,15 @@ import pytest
 from hypothesis import given, strategies as st
 
 from mailwright.errors import InvalidSetting
-from mailwright.transport.dial_policy import DialPolicy, Purpose, Reach, parse_networks, reach_of
+from mailwright.transport.dial_policy import (
+    DialPolicy,
+    Purpose,
+    Reach,
+    is_disguised_number,
+    nobody_in_between,
+    parse_networks,
+    reach_of,
+)
 
 PUBLIC = [
     "8.8.8.8",
@@ -166,6 +174,54 @@ def test_what_is_no_network_is_an_error_that_names_the_setting(text):
     with pytest.raises(InvalidSetting, match="is not a network") as caught:
         parse_networks(["10.0.0.0/8", text], "dial_allow")
     assert caught.value.field == "dial_allow"
+
+
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1", "127.8.8.8", "::1", "10.1.2.3", "192.168.1.5", "fd00::25", "::ffff:10.1.2.3"]
+)
+def test_nobody_is_between_us_and_a_private_address_that_the_account_spells_out(host):
+    assert nobody_in_between(host, ipaddress.ip_address(host))
+
+
+@pytest.mark.parametrize(
+    ("host", "peer"),
+    [
+        # Somebody answered for the name, and it may have been anybody.
+        ("mail.example.org", "10.1.2.3"),
+        ("mail.example.org", "127.0.0.1"),
+        ("mail.internal", "192.168.1.5"),
+        ("localhost", "10.1.2.3"),
+        ("localhost", "192.0.2.7"),
+        ("notlocalhost", "127.0.0.1"),
+        ("localhost.example.org", "127.0.0.1"),
+        # Shared with strangers.
+        ("100.64.0.1", "100.64.0.1"),
+        ("::ffff:100.64.0.1", "::ffff:100.64.0.1"),
+        # By somebody's gateway.
+        ("2002:a00:1::", "2002:a00:1::"),
+        ("64:ff9b::10.0.0.1", "64:ff9b::10.0.0.1"),
+        ("8.8.8.8", "8.8.8.8"),
+        ("169.254.1.1", "169.254.1.1"),
+    ],
+)
+def test_somebody_may_be_between_us_and_everything_else(host, peer):
+    assert not nobody_in_between(host, ipaddress.ip_address(peer))
+
+
+@pytest.mark.parametrize("host", ["localhost", "LOCALHOST", "mail.localhost"])
+@pytest.mark.parametrize("peer", ["127.0.0.1", "::1"])
+def test_localhost_is_this_machine_when_it_leads_there(host, peer):
+    assert nobody_in_between(host, ipaddress.ip_address(peer))
+
+
+@pytest.mark.parametrize("host", ["127.1", "2852039166", "0x7f.1", "0x7f000001", "0177.0.0.1", "10.0.258", "mail.0x"])
+def test_a_number_that_some_resolvers_read_as_an_address_is_seen(host):
+    assert is_disguised_number(host)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1", "mail.example.org", "1.example.org", "mx1", "0x7f.example", "a1"])
+def test_an_address_in_full_and_a_name_are_no_disguise(host):
+    assert not is_disguised_number(host)
 
 
 def _inner(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:

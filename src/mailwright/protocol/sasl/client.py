@@ -10,16 +10,22 @@ import json
 import re
 import stringprep
 import unicodedata
+from abc import ABC, abstractmethod
 from base64 import b64decode, b64encode
 from collections.abc import Sequence
 from typing import ClassVar, Protocol
 
 from mailwright.errors import AuthNeedsTls, AuthNotOffered, InvalidAccount, ProtocolViolation
 from mailwright.model.account import Mechanism, SignIn
-from mailwright.reply import Phase
+from mailwright.reply import Phase, printable
 
-#: what a hostile server may make us compute: RFC 7677 section 4 wants 4096, strong servers use some 10^5
-MAX_SCRAM_ITERATIONS = 2_000_000
+#: What a hostile server may make us compute, while everybody else on the event loop waits. RFC 7677 section 4 wants at
+#: least 4096; this is as many as careful advice on storing passwords asks for today.
+MAX_SCRAM_ITERATIONS = 600_000
+# Bounded before it becomes a number: Python refuses to read thousands of digits.
+_COUNT = re.compile(r"[1-9][0-9]{0,6}\Z")
+# A shorter piece of base64 is found in ordinary words.
+_MIN_ECHO = 8
 
 
 class SaslClient(Protocol):
@@ -34,70 +40,88 @@ class SaslClient(Protocol):
         """Called with the text of the success reply; raises when the server has not proved what it must."""
 
 
-class _OneShot:
-    """Mechanisms that have said everything in their first message."""
+class _Bounded(ABC):
+    """A mechanism has a fixed number of challenges; a server that goes on asking would be answered for ever."""
+
+    mechanism: ClassVar[Mechanism]
+    challenges: ClassVar = 1
+
+    def __init__(self) -> None:
+        self._answered = 0
+
+    def answer(self, challenge: bytes) -> bytes:
+        if self._answered == self.challenges:
+            raise _violation(f"the server asks more than {self.mechanism} has to answer")
+        self._answered += 1
+        return self._respond(challenge)
+
+    @abstractmethod
+    def _respond(self, challenge: bytes) -> bytes: ...
 
     def finish(self, text: str) -> None:
         del text
 
 
-class Plain(_OneShot):
+class Plain(_Bounded):
     """RFC 4616. The authorization identity is left empty: the server derives it."""
 
     mechanism: ClassVar = Mechanism.PLAIN
 
     def __init__(self, sign_in: SignIn) -> None:
+        super().__init__()
         self._message = b"\0".join((b"", sign_in.username.encode(), _password(sign_in).encode()))
 
     def first(self) -> bytes:
         return self._message
 
-    def answer(self, challenge: bytes) -> bytes:
+    def _respond(self, challenge: bytes) -> bytes:
         if challenge:
             raise _violation("PLAIN has no challenges")
         return self._message
 
 
-class Login(_OneShot):
+class Login(_Bounded):
     """Never standardised, needed everywhere: two questions, whatever their wording."""
 
     mechanism: ClassVar = Mechanism.LOGIN
+    challenges: ClassVar = 2
 
     def __init__(self, sign_in: SignIn) -> None:
+        super().__init__()
         self._answers = [_password(sign_in).encode(), sign_in.username.encode()]
 
     def first(self) -> None:
         return None
 
-    def answer(self, challenge: bytes) -> bytes:
+    def _respond(self, challenge: bytes) -> bytes:
         del challenge
-        if not self._answers:
-            raise _violation("LOGIN asks for two things only")
         return self._answers.pop()
 
 
-class CramMd5(_OneShot):
+class CramMd5(_Bounded):
     """RFC 2195."""
 
     mechanism: ClassVar = Mechanism.CRAM_MD5
 
     def __init__(self, sign_in: SignIn) -> None:
+        super().__init__()
         self._sign_in = sign_in
 
     def first(self) -> None:
         return None
 
-    def answer(self, challenge: bytes) -> bytes:
+    def _respond(self, challenge: bytes) -> bytes:
         digest = hmac.new(_password(self._sign_in).encode(), challenge, hashlib.md5).hexdigest()
         return f"{self._sign_in.username} {digest}".encode()
 
 
-class XOAuth2(_OneShot):
+class XOAuth2(_Bounded):
     """Google's and Microsoft's mechanism. A refusal comes as a challenge and is answered with nothing."""
 
     mechanism: ClassVar = Mechanism.XOAUTH2
 
     def __init__(self, sign_in: SignIn) -> None:
+        super().__init__()
         self._message = f"user={sign_in.username}\x01auth=Bearer {_token(sign_in)}\x01\x01".encode()
         #: what the server said about the refusal, for people
         self.refusal = ""
@@ -105,17 +129,18 @@ class XOAuth2(_OneShot):
     def first(self) -> bytes:
         return self._message
 
-    def answer(self, challenge: bytes) -> bytes:
+    def _respond(self, challenge: bytes) -> bytes:
         self.refusal = _refusal(challenge)
         return b""
 
 
-class OAuthBearer(_OneShot):
+class OAuthBearer(_Bounded):
     """RFC 7628 section 3.1; section 3.2.3: a refusal is answered with a lone %x01."""
 
     mechanism: ClassVar = Mechanism.OAUTHBEARER
 
     def __init__(self, sign_in: SignIn) -> None:
+        super().__init__()
         user = sign_in.username.replace("=", "=3D").replace(",", "=2C")
         self._message = f"n,a={user},\x01auth=Bearer {_token(sign_in)}\x01\x01".encode()
         self.refusal = ""
@@ -123,17 +148,19 @@ class OAuthBearer(_OneShot):
     def first(self) -> bytes:
         return self._message
 
-    def answer(self, challenge: bytes) -> bytes:
+    def _respond(self, challenge: bytes) -> bytes:
         self.refusal = _refusal(challenge)
         return b"\x01"
 
 
-class ScramSha256:
+class ScramSha256(_Bounded):
     """RFC 5802 with SHA-256 (RFC 7677), without channel binding. The server has to prove itself too."""
 
     mechanism: ClassVar = Mechanism.SCRAM_SHA_256
+    challenges: ClassVar = 2
 
     def __init__(self, sign_in: SignIn, nonce: str) -> None:
+        super().__init__()
         user = saslprep(sign_in.username).replace("=", "=3D").replace(",", "=2C")
         self._password = saslprep(_password(sign_in)).encode()
         self._nonce = nonce
@@ -144,7 +171,7 @@ class ScramSha256:
     def first(self) -> bytes:
         return f"n,,{self._bare}".encode()
 
-    def answer(self, challenge: bytes) -> bytes:
+    def _respond(self, challenge: bytes) -> bytes:
         if not self._server_signature:
             return self._prove(challenge)
         self._verify(challenge)
@@ -164,7 +191,7 @@ class ScramSha256:
         nonce, salt, count = fields.get("r", ""), fields.get("s", ""), fields.get("i", "")
         if not nonce.startswith(self._nonce) or len(nonce) == len(self._nonce):
             raise _violation("the server did not extend our SCRAM nonce")
-        if not count.isascii() or not count.isdigit() or not 1 <= int(count) <= MAX_SCRAM_ITERATIONS:
+        if not _COUNT.match(count) or int(count) > MAX_SCRAM_ITERATIONS:
             raise _violation(f"the SCRAM iteration count is not between 1 and {MAX_SCRAM_ITERATIONS}")
         salted = hashlib.pbkdf2_hmac("sha256", self._password, decode_base64(salt), int(count))
         client_key = hmac.digest(salted, b"Client Key", "sha256")
@@ -274,9 +301,36 @@ def _refusal(challenge: bytes) -> str:
     """The status of a refused token. Servers answer with JSON; its text is theirs, so it is kept short."""
     try:
         loaded = json.loads(challenge)
-    except ValueError:
+    except (ValueError, RecursionError):
         return ""
-    return str(loaded.get("status", ""))[:80] if isinstance(loaded, dict) else ""
+    status = loaded.get("status") if isinstance(loaded, dict) else None
+    return printable(" ".join(str(status).split()))[:80] if isinstance(status, str | int) else ""
+
+
+def mask(text: str, sign_in: SignIn, sent: Sequence[bytes]) -> str:
+    """What the server said, without what was sent to it: some servers repeat the line that they do not like.
+
+    `sent` are the lines of the sign-in as they were on the wire, the AUTH command among them.
+    """
+    secret = _token(sign_in) if sign_in.access_token else _password(sign_in)
+    encoded = {_base64(secret)}
+    for line in sent:
+        words = line.decode("ascii").split()
+        # One word is an answer; more are the AUTH command, where the message follows the mechanism.
+        said = words if len(words) == 1 else words[2:]
+        encoded.update(form for word in said for form in (word, _base64(word)) if word != "=")
+    whole = sorted({secret, *encoded}, key=len, reverse=True)
+    masked = re.sub("|".join(re.escape(form) for form in whole), "***", text)
+
+    def without_part(run: re.Match[str]) -> str:
+        return "***" if any(run[0] in form for form in encoded) else run[0]
+
+    # A long line is often cut off where it is repeated, or broken.
+    return re.sub(rf"[A-Za-z0-9+/=]{{{_MIN_ECHO},}}", without_part, masked)
+
+
+def _base64(text: str) -> str:
+    return b64encode(text.encode()).decode()
 
 
 def decode_base64(text: str) -> bytes:

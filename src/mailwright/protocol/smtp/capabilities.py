@@ -59,7 +59,8 @@ class Capabilities:
     def max_size(self) -> int:
         """The biggest message taken (RFC 1870 section 4); 0 when the server names no limit."""
         for name, parameters in self.keywords:
-            if name == "SIZE" and parameters.isascii() and parameters.isdigit():
+            # RFC 1870 section 4: at most 20 digits; more would only be there to be counted.
+            if name == "SIZE" and parameters.isascii() and parameters.isdigit() and len(parameters) <= 20:
                 return int(parameters)
         return 0
 

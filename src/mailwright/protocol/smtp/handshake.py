@@ -32,6 +32,8 @@ from mailwright.reply import Phase, Reply
 # RFC 4954 section 4: a longer AUTH command has to wait for the server's empty challenge.
 _MAX_AUTH_LINE = 12_288
 # What a server without EHLO answers (RFC 5321 section 4.2.4).
+# More questions than any sign-in has; each mechanism has its own, lower number.
+_MAX_CHALLENGES = 8
 _EHLO_UNKNOWN = frozenset({500, 501, 502, 504, 550})
 
 
@@ -42,7 +44,8 @@ class Greeting:
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    line: bytes
+    #: may hold a password
+    line: bytes = field(repr=False)
     phase: Phase
     #: the command as it may be shown: secrets masked
     shown: str
@@ -65,7 +68,7 @@ class Circumstances:
     ehlo_name: str
     #: TLS was there from the first byte
     encrypted: bool
-    #: the server is on this machine or in the local network
+    #: by the account's own word, not by an answer of DNS, the server is on this machine or in the local network
     local: bool
     #: fresh randomness for SCRAM
     nonce: str
@@ -105,6 +108,10 @@ def handshake(outgoing: Outgoing, given: Circumstances) -> Steps:
 def _ask(step: Greeting | Command, replies: list[Reply]) -> Generator[Step, Reply | None, Reply]:
     reply = yield step
     assert reply is not None
+    return _noted(reply, replies)
+
+
+def _noted(reply: Reply, replies: list[Reply]) -> Reply:
     replies.append(reply)
     if reply.code == 421:
         raise ServiceRefused("the server closes the connection", phase=reply.phase, reply=reply)
@@ -159,20 +166,33 @@ def _sign_in(
 ) -> Generator[Step, Reply | None, Mechanism]:
     mechanism = sasl.choose(sign_in, capabilities.auth_mechanisms, clear_text_allowed=clear_text_allowed)
     client = sasl.make(mechanism, sign_in, nonce)
-    shown = f"AUTH {mechanism} ***"
-    first = client.first()
-    line, rest = _auth_line(mechanism, first)
-    reply = yield from _ask(Command(line, Phase.AUTH, shown), replies)
-    while reply.code == 334:
+    line, rest = _auth_line(mechanism, client.first())
+    sent = [line]
+    reply = yield from _ask_signing_in(mechanism, sign_in, sent, replies)
+    for _ in range(_MAX_CHALLENGES):
+        if reply.code != 334:
+            break
         answer = rest if rest is not None else client.answer(_challenge(reply))
         rest = None
-        reply = yield from _ask(Command(b64encode(answer) + b"\r\n", Phase.AUTH, shown), replies)
+        sent.append(b64encode(answer) + b"\r\n")
+        reply = yield from _ask_signing_in(mechanism, sign_in, sent, replies)
     if reply.code == 235:
         client.finish(reply.text)
         return mechanism
     if reply.positive:
         raise _nonsense(reply)
     raise _sign_in_refused(mechanism, client, reply)
+
+
+def _ask_signing_in(
+    mechanism: Mechanism, sign_in: SignIn, sent: list[bytes], replies: list[Reply]
+) -> Generator[Step, Reply | None, Reply]:
+    """Says the last line of `sent`. What the server repeats of it is masked before anybody keeps it."""
+    reply = yield Command(sent[-1], Phase.AUTH, f"AUTH {mechanism} ***")
+    assert reply is not None
+    if reply.code != 334:
+        reply = reply._replace(text=sasl.mask(reply.text, sign_in, sent))
+    return _noted(reply, replies)
 
 
 def _auth_line(mechanism: Mechanism, first: bytes | None) -> tuple[bytes, bytes | None]:

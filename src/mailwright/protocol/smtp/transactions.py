@@ -23,7 +23,6 @@ from typing import NamedTuple
 
 from mailwright.errors import (
     ConnectionLost,
-    MailwrightError,
     ProtocolViolation,
     SendError,
     ServerTimeout,
@@ -52,7 +51,7 @@ _BODY, _FINAL_DOT, _RSET = Phase.BODY, Phase.FINAL_DOT, Phase.RSET
 
 class Settled(NamedTuple):
     transaction: Transaction
-    outcome: SendResult | MailwrightError
+    outcome: SendResult | Exception
 
 
 class Transactions:
@@ -73,6 +72,7 @@ class Transactions:
         "_script",
         "_server",
         "_settled",
+        "answered",
         "closing",
     )
 
@@ -99,6 +99,8 @@ class Transactions:
         self._needs_reset = False
         #: the session takes no further message
         self.closing = False
+        #: replies that answered something; a server that drips bytes does not move it
+        self.answered = 0
 
     # What the caller asks.
 
@@ -140,6 +142,7 @@ class Transactions:
                 self._unasked(make_reply(lines, self.phase, ""))
                 return
             phase, transaction, command = expected.popleft()
+            self.answered += 1
             reply = make_reply(lines, phase, command)
             if transaction is not None and reply.code < 300 and self._decides_at_data and phase is not _FINAL_DOT:
                 # Most replies: the sender or a recipient is taken, and there is nothing to decide yet.
@@ -181,11 +184,11 @@ class Transactions:
 
     def _begin_next(self, now: float) -> None:
         while not self.closing and (transaction := self._pull()) is not None:
-            refusal = cannot_carry(transaction.composed, self._capabilities, self._server)
+            refusal: Exception | None = cannot_carry(transaction.composed, self._capabilities, self._server)
             if refusal is None:
                 try:
                     self._begin(transaction)
-                except MailwrightError as error:
+                except Exception as error:  # noqa: BLE001 - a message that cannot be begun must be settled all the same
                     refusal = error
             if refusal is None:
                 transaction.started_at = now
