@@ -35,6 +35,11 @@ ORACLE_READS_LITERALS = email.utils.getaddresses(["0@[192.0.2.1]"]) == [("", "0@
 file_names = header_texts.filter(bool)
 
 
+def oracle_reads(address: Address) -> bool:
+    """The old reader of addresses also stumbles over brackets in quotes; a newer one has no excuse."""
+    return ORACLE_READS_LITERALS or email.utils.getaddresses([address.spec]) == [("", address.spec)]
+
+
 @st.composite
 def addresses(draw: st.DrawFn, among: st.SearchStrategy[str] = domains) -> Address:
     local = draw(st.one_of(locals_ascii, odd_locals))
@@ -67,7 +72,7 @@ def test_the_newer_parser_of_the_standard_library_agrees_about_subjects(subject:
     assert message["Subject"] == f"a{subject}z"
 
 
-@given(st.lists(addresses(domains if ORACLE_READS_LITERALS else names_of_hosts), min_size=1, max_size=6))
+@given(st.lists(addresses().filter(oracle_reads), min_size=1, max_size=6))
 def test_every_address_and_name_comes_back(recipients: list[Address]) -> None:
     composed = made(Message(to=recipients, text="x"))
     judged(composed)
