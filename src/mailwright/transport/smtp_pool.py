@@ -81,7 +81,8 @@ class SmtpPool:
             outcome.set_exception(Closed(server=self._outgoing.host))
             return outcome
         self._queue.append(_Waiting(composed, self._loop.time(), outcome))
-        self._work()
+        if self._idle or len(self._sessions) < self._limits.sessions:
+            self._work()
         return outcome
 
     def _work(self) -> None:
@@ -143,6 +144,7 @@ class SmtpPool:
             if not message.outcome.done():  # done: the caller has gone
                 message.tries += 1
                 message.opens_session = session.taken == 0 and not session.rested
+                session.taken += 1
                 return message
         return None
 

@@ -8,6 +8,7 @@ import asyncio
 import secrets
 import ssl
 from collections import deque
+from functools import partial
 from typing import NoReturn, Protocol, cast
 
 from mailwright.errors import (
@@ -39,7 +40,8 @@ _FINAL_DOT = Phase.FINAL_DOT  # looking it up costs more than comparing it
 class SessionOwner(Protocol):
     """Who gives a session its work."""
 
-    def pull(self, session: "SmtpSession") -> Transaction | None: ...
+    def pull(self, session: "SmtpSession") -> Transaction | None:
+        """The next message, counted in `session.taken`; None when there is none for this session."""
 
     def settled(self, settled: Settled) -> None: ...
 
@@ -113,7 +115,7 @@ class SmtpSession(asyncio.Protocol):
             self.opened.capabilities,
             server=self._outgoing.host,
             chunking=self._outgoing.chunking,
-            pull=self._pull,
+            pull=partial(self._owner.pull, self),
         )
         return self.opened
 
@@ -243,12 +245,6 @@ class SmtpSession(asyncio.Protocol):
             self._transactions.wake(now)
             self._flush(now)
 
-    def _pull(self) -> Transaction | None:
-        transaction = self._owner.pull(self)
-        if transaction is not None:
-            self.taken += 1
-        return transaction
-
     def _flush(self, now: float, *, answered: bool = True) -> None:
         """Writes what the conversation has to say, tells the owner what was settled, sets the clock."""
         transactions = self._transactions
@@ -271,9 +267,9 @@ class SmtpSession(asyncio.Protocol):
             self._watch(transactions, now)
 
     def _write(self, output: list[bytes]) -> None:
-        if output and not self._gone:
-            assert self._transport is not None
-            self._transport.write(b"".join(output))
+        transport = self._transport
+        if output and transport is not None and not transport.is_closing():
+            transport.write(b"".join(output))
 
     @property
     def _gone(self) -> bool:
@@ -304,7 +300,8 @@ class SmtpSession(asyncio.Protocol):
     # The clock: one timer for each connection, moved only when it would ring too late.
 
     def _watch(self, transactions: Transactions, now: float) -> None:
-        self._deadline = now + self._limit(transactions.phase)
+        limits = self._outgoing.timeouts
+        self._deadline = now + (limits.final_reply if transactions.phase is _FINAL_DOT else limits.reply)
         if self._timer is None or self._deadline < self._timer.when():
             if self._timer is not None:
                 self._timer.cancel()
