@@ -14,7 +14,8 @@ from pathlib import Path
 
 import messages
 from job import Job
-from race import Client, ClientFailedError, Question, blast, smtp_source
+from questions import LIMITS
+from race import Client, ClientFailedError, Question
 
 _COUNT = 100
 _GREETING = b"250-keeper\r\n250-PIPELINING\r\n250 8BITMIME\r\n"
@@ -68,8 +69,7 @@ def prove_same_work(questions: Iterable[Question], cache: Path) -> bool:
         for client in question.clients:
             job = question.job.changed(**client.changes, cache=str(cache), authority="")
             key = (client.run, job.large, job.ready, job.uvloop)
-            # The two C programs send one file over and over: they are limits, not peers.
-            if question.server is None or client.run in (smtp_source, blast) or key in seen:
+            if question.server is None or client.run in LIMITS or key in seen:
                 continue
             seen.add(key)
             complaints += [f"{question.name}: {client.name}: {text}" for text in asyncio.run(_check(client, job))]

@@ -3,7 +3,7 @@
 from install import CACHE
 from job import Job
 from race import Client, Question, Target, blast, node_client, python_client, smtp_source
-from servers import authority_file, distant_sink, fast_sink, smtp_sink, starttls_server
+from servers import authority_file, distant_sink, fast_sink, fast_starttls_sink, smtp_sink, starttls_server
 
 OURS = "mailwright"
 OURS_PLAIN_LOOP = "mailwright, plain asyncio loop"
@@ -12,11 +12,15 @@ AIOSMTPLIB = "aiosmtplib, 10 connections, uvloop"
 SMTPLIB = "smtplib, 1 connection"
 SMTP_SOURCE = "smtp-source -d -s 10"
 LIMIT = "C without composing, pipelined (limit)"
+TLS_LIMIT = "fixed bytes, nothing checked (limit)"
 
 ours = python_client("mailwright_client")
 nodemailer = node_client("nodemailer_client")
 aiosmtplib = python_client("aiosmtplib_client")
 smtplib = python_client("smtplib_client")
+starttls_blast = python_client("starttls_blast")
+#: they send one file over and over: limits, not peers
+LIMITS = (smtp_source, blast, starttls_blast)
 
 #: with more callers its queue grows and it gets no faster
 CALLERS = {"callers": 20}
@@ -108,20 +112,33 @@ ROUNDTRIP = Question(
     ),
 )
 
+_tls_job = Job(cache="", ready=True, authority=str(authority_file(CACHE)), warmup_seconds=2.0)
+_tls_clients = (
+    Client(OURS, ours),
+    Client(NODEMAILER, nodemailer, WARM),
+    Client(AIOSMTPLIB, aiosmtplib),
+)
+_tls_targets = (
+    Target("rate, times nodemailer", OURS, NODEMAILER, require=3, stretch=4.5),
+    Target("rate, times aiosmtplib", OURS, AIOSMTPLIB, require=1.8, stretch=2.2),
+)
+
 TLS = Question(
     name="tls",
-    title="Small messages, finished bytes, STARTTLS and AUTH PLAIN to npm smtp-server, 10 open sessions each",
+    title="Small messages, finished bytes, STARTTLS and AUTH PLAIN, 10 open sessions each; npm smtp-server is the ceiling",
     server=starttls_server,
-    job=Job(cache="", ready=True, authority=str(authority_file(CACHE)), warmup_seconds=2.0),
-    clients=(
-        Client(OURS, ours),
-        Client(NODEMAILER, nodemailer, WARM),
-        Client(AIOSMTPLIB, aiosmtplib),
-    ),
-    targets=(
-        Target("rate, times nodemailer", OURS, NODEMAILER, require=3, stretch=4.5),
-        Target("rate, times aiosmtplib", OURS, AIOSMTPLIB, require=1.8, stretch=2.2),
-    ),
+    job=_tls_job,
+    clients=(*_tls_clients, Client(TLS_LIMIT, starttls_blast)),
+    targets=_tls_targets,
+)
+
+TLS_FAST = Question(
+    name="tls-fast",
+    title="The same against a sink that is not the ceiling",
+    server=fast_starttls_sink,
+    job=_tls_job,
+    clients=_tls_clients,
+    targets=_tls_targets,
 )
 
 COMPOSER, MAIL_COMPOSER, EMAIL_MESSAGE = "mailwright", "nodemailer MailComposer", "EmailMessage.as_bytes"
@@ -149,6 +166,7 @@ QUESTIONS = (
     LARGE_FAST,
     ROUNDTRIP,
     TLS,
+    TLS_FAST,
     _compose("compose", "Composer alone, small messages", 4, 6, large=False),
     _compose("compose-large", "Composer alone, 100 KB messages", 2, 5, large=True),
 )

@@ -7,6 +7,7 @@ timer for each message, because that is what it is all about.
 import asyncio
 import secrets
 import ssl
+import threading
 from collections import deque
 from functools import partial
 from typing import NoReturn, Protocol, cast
@@ -34,7 +35,22 @@ from mailwright.transport.tls import TlsContexts, TlsFacts, check_peer, explain
 QUIT_SECONDS = 2.0
 #: how often to look whether the socket has taken a long message, where nobody tells
 DRAIN_POLL = 0.002
+#: more replies than a server has to give at once; a longer answer is read in several goes
+RECEIVE_BYTES = 65_536
 _FINAL_DOT = Phase.FINAL_DOT  # looking it up costs more than comparing it
+
+
+class _ReceiveBuffer(threading.local):
+    """One for all sessions of a thread: an event loop asks for it, fills it and tells of it without a pause between.
+
+    Given no buffer, the TLS of both event loops takes 256 KB from the system for each record that it reads.
+    """
+
+    def __init__(self) -> None:
+        self.view = memoryview(bytearray(RECEIVE_BYTES))
+
+
+_received = _ReceiveBuffer()
 
 
 class SessionOwner(Protocol):
@@ -52,7 +68,7 @@ class SessionOwner(Protocol):
         """The session takes no further message. Called once."""
 
 
-class SmtpSession(asyncio.Protocol):
+class SmtpSession(asyncio.BufferedProtocol):
     def __init__(self, outgoing: Outgoing, owner: SessionOwner) -> None:
         self._outgoing = outgoing
         self._owner = owner
@@ -337,9 +353,13 @@ class SmtpSession(asyncio.Protocol):
         # Zero: we want to hear when the last byte has gone to the socket, that is when the final dot may follow.
         self._wire.set_write_buffer_limits(high=0)
 
-    def data_received(self, data: bytes) -> None:
+    def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - asyncio gives it
+        return _received.view
+
+    def buffer_updated(self, nbytes: int) -> None:
         if self._has_ended:
             return
+        data = bytes(_received.view[:nbytes])
         if self._transactions is not None:
             now, before = self._loop.time(), self._transactions.answered
             self._transactions.receive(data, now)
