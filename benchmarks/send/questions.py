@@ -125,7 +125,7 @@ _tls_targets = (
 
 TLS = Question(
     name="tls",
-    title="Small messages, finished bytes, STARTTLS and AUTH PLAIN, 10 open sessions each; npm smtp-server is the ceiling",
+    title="Small messages, finished bytes, STARTTLS and AUTH PLAIN, 10 sessions each; npm smtp-server is the ceiling",
     server=starttls_server,
     job=_tls_job,
     clients=(*_tls_clients, Client(TLS_LIMIT, starttls_blast)),

@@ -24,7 +24,7 @@ class Session(asyncio.BufferedProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:
         self.transport = transport
 
-    def get_buffer(self, sizehint: int) -> memoryview:
+    def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - asyncio gives it
         return self._view
 
     def buffer_updated(self, nbytes: int) -> None:
