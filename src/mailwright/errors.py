@@ -9,7 +9,27 @@
     │   ├── InvalidAttachment
     │   ├── InvalidAccount
     │   ├── MissingCredential
-    │   └── InvalidSetting
+    │   ├── InvalidSetting
+    │   ├── InvalidWebhook
+    │   ├── NotFound                     there is no such thing, or this caller may not see it
+    │   ├── AlreadyExists
+    │   ├── VersionConflict              somebody changed it meanwhile
+    │   ├── IdempotencyConflict          the key was used with other content
+    │   └── WrongState                   the thing is not in a state in which this can be done
+    ├── NotAllowed (PermissionError)
+    │   ├── Unauthenticated              no token, or one that is not valid
+    │   ├── AccessDenied                 the token does not allow this
+    │   └── LimitExceeded                too much at once: try again later
+    ├── KeyringError                     a key for what is encrypted at rest is missing, malformed or the wrong one
+    ├── StoreError                       the database or the body store cannot do its work
+    │   ├── SchemaMismatch               the database was made by another version
+    │   ├── BodyNotStored                nothing may point at the body: put it again
+    │   ├── BodyUnreadable               the body is not there, or damaged
+    │   └── UnsealError                  what is encrypted at rest does not open
+    ├── EgressError                      an HTTP request of ours that has no usable answer
+    │   ├── EgressRefused                a rule does not allow it; `rule` says which
+    │   └── EgressFailed (ConnectionError)   `reason` says what happened
+    │       └── EgressTimeout (TimeoutError)
     └── SendError                        a send that did not end as sent
         ├── NotSent                      no server has taken the message: sending again makes no duplicate
         │   ├── ResolveFailed            the name of the server has no address
@@ -31,6 +51,7 @@
         │   ├── MessageTooBig
         │   ├── Utf8NotOffered           an address needs SMTPUTF8 and the server does not have it
         │   ├── EightBitNotOffered       prebuilt bytes are not ASCII and the server takes only ASCII
+        │   ├── Withheld                 this side stopped the message before its final dot
         │   └── Closed                   the Mailwright was closed while the message waited
         ├── PartlySent                   some recipients were refused and the caller asked to be told by an error
         └── Uncertain                    the final dot left, no reply came back: it may or may not be sent
@@ -40,6 +61,7 @@ that is wrong, `hint` says what to do. Secrets and mail content never appear in 
 """
 
 from collections.abc import Iterator, Mapping
+from enum import StrEnum
 from typing import ClassVar
 
 from mailwright.reply import Phase, Reply
@@ -147,6 +169,193 @@ class InvalidSetting(InvalidInput):
     """A setting has a value that cannot be used."""
 
     code = "invalid_setting"
+
+
+class InvalidWebhook(InvalidInput):
+    """A webhook endpoint is described in a way that cannot work."""
+
+    code = "invalid_webhook"
+
+
+class NotFound(InvalidInput):
+    """There is no such thing."""
+
+    code = "not_found"
+
+
+class AlreadyExists(InvalidInput):
+    """Something with this name exists already."""
+
+    code = "already_exists"
+
+
+class VersionConflict(InvalidInput):
+    """It was changed meanwhile."""
+
+    code = "version_conflict"
+
+
+class IdempotencyConflict(InvalidInput):
+    """The idempotency key was used with other content."""
+
+    code = "idempotency_conflict"
+
+
+class WrongState(InvalidInput):
+    """It is not in a state in which this can be done."""
+
+    code = "wrong_state"
+
+
+class NotAllowed(MailwrightError, PermissionError):
+    """This is not allowed."""
+
+    code = "not_allowed"
+
+
+class Unauthenticated(NotAllowed):
+    """No valid token was given."""
+
+    code = "unauthenticated"
+
+
+class AccessDenied(NotAllowed):
+    """The token does not allow this."""
+
+    code = "access_denied"
+
+
+class LimitExceeded(NotAllowed):
+    """Too much at once."""
+
+    code = "limit_exceeded"
+    #: seconds after which it may work
+    retry_after: float = 1.0
+
+
+class StoreError(MailwrightError):
+    """What was asked could not be stored or read."""
+
+    code = "store_error"
+
+
+class SchemaMismatch(StoreError):
+    """The database was made by another version of Mailwright."""
+
+    code = "schema_mismatch"
+
+
+class BodyNotStored(StoreError):
+    """The body of a message could not be stored."""
+
+    code = "body_not_stored"
+
+
+class BodyUnreadable(StoreError):
+    """The body of a message cannot be read."""
+
+    code = "body_unreadable"
+
+
+class UnsealError(StoreError):
+    """What is encrypted at rest does not open."""
+
+    code = "unseal_failed"
+
+
+class KeyringError(MailwrightError):
+    """A key for what is encrypted at rest is missing, malformed or the wrong one."""
+
+    code = "keyring_error"
+
+
+class EgressRule(StrEnum):
+    """The rules for HTTP requests that Mailwright makes. The names never change their meaning."""
+
+    #: only GET, HEAD, POST, PUT, PATCH and DELETE
+    METHOD = "method"
+    #: an address that can be read in one way only
+    URL = "url"
+    #: http and https alone
+    SCHEME = "scheme"
+    #: no user name and password in the address: they end up in logs
+    CREDENTIALS = "credentials"
+    #: nothing that ends a line, and nothing that the client itself says
+    HEADER = "header"
+    #: the operator's policy about addresses
+    ADDRESS = "address"
+    #: no more redirects than asked for, and none from https to http
+    REDIRECT = "redirect"
+
+
+class EgressReason(StrEnum):
+    """Why an HTTP request has no usable answer. The names never change their meaning."""
+
+    RESOLVE = "resolve"
+    CONNECT = "connect"
+    TLS = "tls"
+    TIMEOUT = "timeout"
+    #: the connection ended before the answer did
+    LOST = "lost"
+    #: not HTTP, or an encoding that was not asked for
+    PROTOCOL = "protocol"
+    TOO_BIG = "too_big"
+
+
+class EgressError(MailwrightError):
+    """An HTTP request to another server has no usable answer."""
+
+    code = "egress_error"
+
+    def __init__(
+        self, message: str = "", *, server: str = "", status: int = 0, field: str = "", hint: str = ""
+    ) -> None:
+        super().__init__(message, field=field, hint=hint)
+        #: host and port; never the whole address, which may hold a secret
+        self.server = server
+        #: of the answer that broke off after its head; 0 when there was none
+        self.status = status
+        #: seconds until it failed
+        self.elapsed = 0.0
+
+    def to_json(self) -> dict[str, object]:
+        return {**super().to_json(), "server": self.server, "status": self.status}
+
+
+class EgressRefused(EgressError):
+    """A rule does not allow this HTTP request."""
+
+    code = "egress_refused"
+
+    def __init__(
+        self, message: str = "", *, rule: EgressRule, server: str = "", field: str = "", hint: str = ""
+    ) -> None:
+        super().__init__(message, server=server, field=field, hint=hint)
+        self.rule = rule
+
+    def to_json(self) -> dict[str, object]:
+        return {**super().to_json(), "rule": self.rule.value}
+
+
+class EgressFailed(EgressError, ConnectionError):
+    """The other server gave no usable answer."""
+
+    code = "egress_failed"
+
+    def __init__(
+        self, message: str = "", *, reason: EgressReason, server: str = "", status: int = 0, hint: str = ""
+    ) -> None:
+        super().__init__(message, server=server, status=status, hint=hint)
+        self.reason = reason
+
+    def to_json(self) -> dict[str, object]:
+        return {**super().to_json(), "reason": self.reason.value}
+
+
+class EgressTimeout(EgressFailed, TimeoutError):
+    """The other server did not answer in time."""
+
+    code = "egress_timeout"
 
 
 class SendError(MailwrightError):
@@ -336,6 +545,13 @@ class EightBitNotOffered(NotSent):
     """The message is not all ASCII, and the server does not offer 8BITMIME."""
 
     code = "eight_bit_not_offered"
+
+
+class Withheld(NotSent):
+    """The message was held back before its final dot."""
+
+    code = "withheld"
+    temporary_by_nature = True
 
 
 class Closed(NotSent):
