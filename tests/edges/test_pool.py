@@ -24,6 +24,8 @@ from mailwright.devserver.failures import Failure, Lie
 from mailwright.protocol.sasl.server import Users
 from mailwright.protocol.smtp.server_types import ServerPolicy
 from mailwright.secret import Secret
+from tests.edges.loopback import speaking
+from tests.edges.pools import Line, letter as composed_letter, pool_to
 
 
 def account(server, **options):
@@ -286,3 +288,65 @@ async def test_equal_accounts_share_sessions(mail):
         for _ in range(3):
             await mail.send(account(server), letter())
         assert server.connections == 1
+
+
+# What the transport and the pool know of each other.
+
+
+async def test_a_session_that_was_opened_and_never_used_has_waited_all_the_same():
+    """Its death says nothing about the first message that it is given."""
+    connections, greet_second, second_saw_mail = [], asyncio.Event(), asyncio.Event()
+
+    async def converse(reader, writer):
+        connections.append(writer)
+        is_second = len(connections) == 2
+        if is_second:
+            await greet_second.wait()
+        writer.write(b"220 hi\r\n")
+        while (verb := (await reader.readline())[:4]) not in {b"", b"QUIT"}:
+            if is_second and verb == b"MAIL":
+                second_saw_mail.set()
+                return
+            if verb == b"DATA":
+                writer.write(b"354 go\r\n")
+                await reader.readuntil(b"\r\n.\r\n")
+            writer.write(b"250 ok\r\n")
+
+    limits = PoolLimits(sessions=2)
+    async with speaking(converse) as port, pool_to(port, pool=limits) as pool:
+        await pool.submit(composed_letter("warm"))
+        await asyncio.gather(pool.submit(composed_letter("bob")), pool.submit(composed_letter("cid")))
+        greet_second.set()
+        await asyncio.gather(*pool._opening)
+        assert [session.taken for session in pool._sessions] == [3, 0]
+        await pool.submit(composed_letter("dot"))
+        assert second_saw_mail.is_set()
+        assert [session.taken for session in pool._sessions] == [4]
+
+
+#: more than the socket buffers of both ends can hold
+HUGE = b"Subject: huge\r\n\r\n" + b"0123456789abcdef\r\n" * 2_000_000
+
+
+@pytest.mark.parametrize("told_by", ["resume_writing", "wake"])
+@pytest.mark.parametrize("security", ["none", "implicit"])
+async def test_a_connection_that_broke_is_not_taken_for_one_that_has_sent_all(security, told_by):
+    """Both have nothing left to write. Only the dot of a message that was taken whole may follow."""
+    stands, over = asyncio.Event(), asyncio.Event()
+
+    async def converse(reader, writer):
+        line = Line(reader, writer, security)
+        await line.until_data()
+        await line.hear(b"DATA\r\nSubject: huge\r\n")
+        stands.set()
+        await over.wait()
+
+    async with speaking(converse) as port, pool_to(port, security=security) as pool:
+        outcome = pool.submit(composed_letter(content=HUGE))
+        await stands.wait()
+        (session,) = pool._sessions
+        session._wire.abort()
+        getattr(session, told_by)()
+        with pytest.raises(ConnectionLost):
+            await outcome
+        over.set()

@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from mailwright import (
     InvalidAccount,
     Mailwright,
+    MessageTooBig,
     Outgoing,
     Phase,
     PoolLimits,
@@ -33,7 +34,10 @@ from mailwright.devserver.certificates import make_identity
 from mailwright.devserver.tls import TlsLayer
 from mailwright.model.check import CheckName
 from mailwright.transport import tls
+from mailwright.transport.smtp_drain import DRAIN_POLL
+from mailwright.transport.smtp_session import SmtpSession
 from tests.edges.loopback import MESSAGE, account, speaking
+from tests.edges.pools import Line, letter, pool_to
 
 ENCRYPTED = ["starttls", "implicit"]
 PATIENT = Timeouts(connect=20, greeting=20, tls=20, reply=20)
@@ -454,3 +458,56 @@ async def test_a_context_is_made_once_for_all_accounts_that_check_the_same(mail,
         assert len(made) == 1
         await mail.send(account(one.changed(verify_hostname=False)), MESSAGE)
         assert len(made) == 2
+
+
+@pytest.fixture
+async def polls(monkeypatch):
+    """How many looks at the socket were pending whenever one more was asked for."""
+    loop = asyncio.get_running_loop()
+    call_later, handles, ran, pending = loop.call_later, [], set(), []
+
+    def counting(delay, callback, *args, **options):
+        if delay != DRAIN_POLL:
+            return call_later(delay, callback, *args, **options)
+        number = len(handles)
+
+        def run():
+            ran.add(number)
+            callback(*args)
+
+        handles.append(call_later(delay, run, **options))
+        pending.append(sum(one not in ran and not handle.cancelled() for one, handle in enumerate(handles)))
+        return handles[-1]
+
+    monkeypatch.setattr(loop, "call_later", counting)
+    return pending
+
+
+async def test_a_server_that_drips_while_a_long_message_drains_is_not_looked_at_more_often(polls, monkeypatch):
+    """Each octet from it is a reason to look whether the socket has taken the rest, but one look at a time will do."""
+    arrived = asyncio.Queue()
+    buffer_updated = SmtpSession.buffer_updated
+
+    def noticing(session, nbytes):
+        buffer_updated(session, nbytes)
+        arrived.put_nowait(nbytes)
+
+    monkeypatch.setattr(SmtpSession, "buffer_updated", noticing)
+    huge = b"Subject: huge\r\n\r\n" + b"0123456789abcdef\r\n" * 2_000_000
+
+    async def converse(reader, writer) -> None:
+        line = Line(reader, writer, "implicit")
+        await line.until_data()
+        await line.hear(b"DATA\r\nSubject: huge\r\n")
+        while not arrived.empty():
+            arrived.get_nowait()
+        for octet in b"552 5.3.4 enough":
+            line.say(bytes([octet]))
+            await arrived.get()
+        line.say(b"\r\n")
+        await line.hear_all()
+
+    async with speaking(converse) as port, pool_to(port, security="implicit") as pool:
+        with pytest.raises(MessageTooBig):
+            await pool.submit(letter(content=huge))
+    assert max(polls) == 1

@@ -8,12 +8,13 @@ goes to another one, unseen by the caller; a message that fails on a fresh sessi
 import asyncio
 import copy
 from collections import deque
+from collections.abc import Callable
 from contextlib import suppress
 
 from mailwright.errors import Closed, ConnectionLost, ServiceRefused
 from mailwright.model.account import Outgoing
 from mailwright.model.delivery import Composed, SendResult
-from mailwright.protocol.smtp.transaction import Transaction
+from mailwright.protocol.smtp.transaction import DotGate, Transaction
 from mailwright.protocol.smtp.transactions import Settled
 from mailwright.transport.dial import Dialler
 from mailwright.transport.smtp_session import SmtpSession
@@ -25,16 +26,21 @@ GROWTH_PAUSE = 5.0
 GRACE_SECONDS = 5.0
 
 Outcome = asyncio.Future[SendResult]
+#: a session has taken the message: its envelope is about to leave
+Begun = Callable[[], None]
 
 
 class _Waiting(Transaction):
     """A message in the queue, with the caller who waits for it."""
 
-    __slots__ = ("opens_session", "outcome", "tries")
+    __slots__ = ("begun", "opens_session", "outcome", "tries")
 
-    def __init__(self, composed: Composed, queued_at: float, outcome: Outcome) -> None:
-        super().__init__(composed, queued_at)
+    def __init__(
+        self, composed: Composed, queued_at: float, outcome: Outcome, gate: DotGate | None, begun: Begun | None
+    ) -> None:
+        super().__init__(composed, queued_at, gate)
         self.outcome = outcome
+        self.begun = begun
         self.tries = 0
         #: it is the first that its session was given
         self.opens_session = False
@@ -73,14 +79,27 @@ class SmtpPool:
     def sessions(self) -> int:
         return len(self._sessions)
 
-    def submit(self, composed: Composed) -> Outcome:
+    @property
+    def waiting(self) -> int:
+        """How many messages no session has taken yet."""
+        return len(self._queue)
+
+    @property
+    def capacity(self) -> int:
+        """How many messages can be between their dot and its answer at the same time: one for each session."""
+        return self._limits.sessions
+
+    def submit(self, composed: Composed, gate: DotGate | None = None, begun: Begun | None = None) -> Outcome:
         """Puts a message into the queue. The future ends as SendResult or with the error; cancelling it takes the
-        message out while it waits, and changes nothing once it is under way."""
+        message out while it waits, and changes nothing once it is under way.
+
+        With a gate the final dot leaves only when the gate allows it. A message whose session ended before that is
+        moved like any other, and its gate is asked again. `begun` is called each time that a session takes it."""
         outcome: Outcome = self._loop.create_future()
         if self._closed:
             outcome.set_exception(Closed(server=self._outgoing.host))
             return outcome
-        self._queue.append(_Waiting(composed, self._loop.time(), outcome))
+        self._queue.append(_Waiting(composed, self._loop.time(), outcome, gate, begun))
         if self._idle or len(self._sessions) < self._limits.sessions:
             self._work()
         return outcome
@@ -145,6 +164,8 @@ class SmtpPool:
                 message.tries += 1
                 message.opens_session = session.taken == 0 and not session.rested
                 session.taken += 1
+                if message.begun is not None:
+                    message.begun()
                 return message
         return None
 

@@ -25,16 +25,15 @@ from mailwright.model.account import Outgoing
 from mailwright.model.security import Security
 from mailwright.protocol.smtp.handshake import Circumstances, Command, Greeting, Opened, Steps, UpgradeTls, handshake
 from mailwright.protocol.smtp.replies import ReplyReader
-from mailwright.protocol.smtp.transaction import Transaction
+from mailwright.protocol.smtp.transaction import DotGate, Transaction
 from mailwright.protocol.smtp.transactions import Settled, Transactions
 from mailwright.reply import Phase, make_reply
 from mailwright.transport.dial import Dialled, Dialler
+from mailwright.transport.smtp_drain import Drain
 from mailwright.transport.tls import TlsContexts, TlsFacts, check_peer, explain
 
 #: how long a server gets to answer QUIT; nothing depends on it
 QUIT_SECONDS = 2.0
-#: how often to look whether the socket has taken a long message, where nobody tells
-DRAIN_POLL = 0.002
 #: more replies than a server has to give at once; a longer answer is read in several goes
 RECEIVE_BYTES = 65_536
 _FINAL_DOT = Phase.FINAL_DOT  # looking it up costs more than comparing it
@@ -87,8 +86,7 @@ class SmtpSession(asyncio.BufferedProtocol):
         self._has_ended = False
         self._timer: asyncio.TimerHandle | None = None
         self._deadline = 0.0
-        self._buffered_at_check = 0
-        self._drain_poll: asyncio.TimerHandle | None = None
+        self._drain: Drain | None = None
         #: messages that were begun here
         self.taken = 0
         #: it has waited for work; the server may have gone meanwhile
@@ -127,6 +125,9 @@ class SmtpSession(asyncio.BufferedProtocol):
         except BaseException:
             self.abort()
             raise
+        assert self._transport is not None
+        assert self._wire is not None
+        self._drain = Drain(self._transport, self._wire, self._loop, self.resume_writing)
         self._transactions = Transactions(
             self.opened.capabilities,
             server=self._outgoing.host,
@@ -262,14 +263,16 @@ class SmtpSession(asyncio.BufferedProtocol):
             self._flush(now)
 
     def _flush(self, now: float, *, answered: bool = True) -> None:
-        """Writes what the conversation has to say, tells the owner what was settled, sets the clock."""
+        """Writes what the conversation has to say, tells the owner what was settled, sets the clock, asks the gate."""
         transactions = self._transactions
         assert transactions is not None
         self._write(transactions.take_output())
         while transactions.draining and not self._gone:
-            if self._buffered():
-                self._poll_drain()
+            assert self._drain is not None
+            if self._drain.left:
+                self._drain.poll()
                 break
+            self._drain.stop()
             transactions.drained(now)
             self._write(transactions.take_output())
         for settled in transactions.take_settled():
@@ -281,6 +284,27 @@ class SmtpSession(asyncio.BufferedProtocol):
             self._owner.idle(self)
         elif answered:
             self._watch(transactions, now)
+        # Last, because who is asked may answer at once, and that comes here again.
+        if transactions.due is not None and not self._gone:
+            due, transactions.due = transactions.due, None
+            self._ask_gate(*due)
+
+    def _ask_gate(self, transaction: Transaction, gate: DotGate) -> None:
+        try:
+            gate.due(partial(self._allow, transaction), partial(self._refuse, transaction))
+        except Exception as error:  # noqa: BLE001 - whatever it is, the message must not wait for ever
+            self._loop.call_exception_handler({"message": "the gate of a message failed", "exception": error})
+            self._refuse(transaction, "its gate failed")
+
+    def _allow(self, transaction: Transaction) -> None:
+        now = self._loop.time()
+        # What a connection that is gone is given never leaves: the message stays surely unsent.
+        if self._transactions is not None and not self._gone and self._transactions.allow(transaction, now):
+            self._flush(now)
+
+    def _refuse(self, transaction: Transaction, reason: str) -> None:
+        if self._transactions is not None and self._transactions.refuse(transaction, reason):
+            self._flush(self._loop.time())
 
     def _write(self, output: list[bytes]) -> None:
         transport = self._transport
@@ -289,29 +313,12 @@ class SmtpSession(asyncio.BufferedProtocol):
 
     @property
     def _gone(self) -> bool:
-        """Nothing that is written now would leave. What a lost connection had not sent is dropped, not sent."""
-        return self._transport is None or self._transport.is_closing() or self._lost is not None
+        """Nothing that is written now would leave. What a lost connection had not sent is dropped, not sent.
 
-    def _buffered(self) -> int:
-        """Bytes that the socket has not taken yet, here and below TLS."""
+        The connection is asked too, not only TLS on top of it: either may hear of the end before the other.
+        """
         above, below = self._transport, self._wire
-        if above is None or below is None:
-            return 0
-        return below.get_write_buffer_size() + (above.get_write_buffer_size() if above is not below else 0)
-
-    def _poll_drain(self) -> None:
-        """TLS takes everything at once and never says when the socket has taken it from there, so it is asked."""
-        if self._transport is not self._wire and self._drain_poll is None:
-            self._drain_poll = self._loop.call_later(DRAIN_POLL, self._look_at_drain)
-
-    def _look_at_drain(self) -> None:
-        self._drain_poll = None
-        if self._transactions is None or not self._transactions.draining or self._has_ended:
-            return
-        if self._buffered():
-            self._poll_drain()
-        else:
-            self.resume_writing()
+        return above is None or below is None or above.is_closing() or below.is_closing() or self._lost is not None
 
     # The clock: one timer for each connection, moved only when it would ring too late.
 
@@ -332,19 +339,16 @@ class SmtpSession(asyncio.BufferedProtocol):
         transactions = self._transactions
         if transactions is None or transactions.idle or self._has_ended:
             return
+        if transactions.at_gate:
+            return  # it is this side who is silent; the clock starts again when the gate has answered
         now = self._loop.time()
         if now < self._deadline - 0.001:
             self._timer = self._loop.call_at(self._deadline, self._ring)
-        elif transactions.draining and self._making_progress():
+        elif transactions.draining and self._drain is not None and self._drain.progressing():
             self._watch(transactions, now)
         else:
             transactions.timed_out(self._limit(transactions.phase))
             self._flush(now)
-
-    def _making_progress(self) -> bool:
-        """A long message on a slow line is no silence, as long as the server goes on taking bytes."""
-        before, self._buffered_at_check = self._buffered_at_check, self._buffered()
-        return before == 0 or self._buffered_at_check < before
 
     # What asyncio tells.
 
@@ -369,13 +373,10 @@ class SmtpSession(asyncio.BufferedProtocol):
             self._arrival.set()
 
     def resume_writing(self) -> None:
-        transactions = self._transactions
-        ready = not self._has_ended and not self._gone and not self._buffered()
-        if transactions is not None and transactions.draining and ready:
-            self._buffered_at_check = 0
-            now = self._loop.time()
-            transactions.drained(now)
-            self._flush(now)
+        if self._transactions is not None and self._transactions.draining and not self._has_ended:
+            assert self._drain is not None
+            if not self._drain.left:
+                self._flush(self._loop.time())
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._lost = str(exc) if exc is not None else "closed by the server"
@@ -394,9 +395,8 @@ class SmtpSession(asyncio.BufferedProtocol):
             if self._timer is not None:
                 self._timer.cancel()
                 self._timer = None
-            if self._drain_poll is not None:
-                self._drain_poll.cancel()
-                self._drain_poll = None
+            if self._drain is not None:
+                self._drain.stop()
             self._owner.ended(self)
 
     def abort(self) -> None:

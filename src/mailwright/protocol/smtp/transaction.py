@@ -1,5 +1,8 @@
 """One message on one session: what was asked, what was answered, and what that amounts to."""
 
+from collections.abc import Callable
+from typing import Protocol
+
 from mailwright.errors import (
     EightBitNotOffered,
     MailwrightError,
@@ -16,6 +19,22 @@ from mailwright.protocol.smtp.capabilities import Capabilities
 from mailwright.reply import Phase, Reply
 
 
+class DotGate(Protocol):
+    """Stands before the final dot of one message, for whoever has to write down first that it is about to leave."""
+
+    def due(self, allow: Callable[[], None], refuse: Callable[[str], None]) -> None:
+        """The final dot could be written now, and is not before `allow()`.
+
+        Called once for each try: again when the session ended meanwhile and the message, surely unsent, has come as
+        far on another one. `refuse(reason)` ends the session, and the message with Withheld. Both may be called at
+        once or later, on the thread of the event loop; the first call counts, and none does once the try is over.
+
+        The outcomes of messages that were answered before are set by then. What waits for them as a callback of
+        their future hears of it in the next pass of the loop, and so before anything that `due` puts there by
+        `call_soon`: one transaction can hold their end and the beginning of this one.
+        """
+
+
 class Transaction:
     """A message and the replies to it. Times are whatever clock the caller uses, in seconds."""
 
@@ -24,15 +43,17 @@ class Transaction:
         "data_reply",
         "dot_handed",
         "final_at",
+        "gate",
         "queued_at",
         "rcpt_replies",
         "sender_reply",
         "started_at",
     )
 
-    def __init__(self, composed: Composed, queued_at: float) -> None:
+    def __init__(self, composed: Composed, queued_at: float, gate: DotGate | None = None) -> None:
         self.composed = composed
         self.queued_at = queued_at
+        self.gate = gate
         self.restart()
 
     def restart(self) -> None:

@@ -13,8 +13,11 @@ whole state: whatever happens, it says what was asked and not answered.
 until its reply is read. A long message is therefore written first and its dot only when the socket has taken all of
 it (`drained`), so that a connection lost in the middle leaves the message surely unsent.
 
-The caller does three things: writes what `take_output()` gives, passes on `receive()`, `drained()`, `lost()` and
-`timed_out()`, and collects `take_settled()`.
+A message may have a gate (`DotGate`): its end is held back until `allow()`, a short message as a whole, so that it
+still leaves in one write. Nothing else is under way then, so there is no answer to wait for.
+
+The caller does four things: writes what `take_output()` gives, passes on `receive()`, `drained()`, `lost()` and
+`timed_out()`, collects `take_settled()`, and after that asks the gate that is `due`.
 """
 
 from collections import deque
@@ -28,12 +31,13 @@ from mailwright.errors import (
     ServerTimeout,
     ServiceRefused,
     Uncertain,
+    Withheld,
 )
 from mailwright.model.delivery import SendResult
 from mailwright.protocol.smtp import commands, content
 from mailwright.protocol.smtp.capabilities import Capabilities
 from mailwright.protocol.smtp.replies import ReplyReader
-from mailwright.protocol.smtp.transaction import Transaction, cannot_carry
+from mailwright.protocol.smtp.transaction import DotGate, Transaction, cannot_carry
 from mailwright.reply import Phase, Reply, make_reply
 
 #: up to this size a message and its dot leave in one write; a socket buffer takes that much at once
@@ -54,6 +58,18 @@ class Settled(NamedTuple):
     outcome: SendResult | Exception
 
 
+class _Unfinished(NamedTuple):
+    """A message whose content the server does not have whole, so that it is surely unsent."""
+
+    transaction: Transaction
+    #: what is held back
+    rest: bytes
+    #: all but the end was written; otherwise nothing was
+    begun: bool
+    #: the gate decides when the rest may follow; otherwise it follows when the socket has taken what was written
+    at_gate: bool
+
+
 class Transactions:
     """Drives messages through a session that is open. `pull` gives the next message, or None."""
 
@@ -62,7 +78,6 @@ class Transactions:
         "_chunking",
         "_current",
         "_decides_at_data",
-        "_draining",
         "_expected",
         "_needs_reset",
         "_output",
@@ -72,8 +87,10 @@ class Transactions:
         "_script",
         "_server",
         "_settled",
+        "_unfinished",
         "answered",
         "closing",
+        "due",
     )
 
     def __init__(
@@ -94,8 +111,10 @@ class Transactions:
         self._settled: list[Settled] = []
         #: the message whose envelope is being given
         self._current: Transaction | None = None
-        #: the message whose content is being written, and the end of it that is held back
-        self._draining: tuple[Transaction, bytes] | None = None
+        #: nothing is expected while there is one
+        self._unfinished: _Unfinished | None = None
+        #: whose gate has to be asked now; the caller takes it away and asks
+        self.due: tuple[Transaction, DotGate] | None = None
         self._needs_reset = False
         #: the session takes no further message
         self.closing = False
@@ -106,17 +125,22 @@ class Transactions:
 
     @property
     def idle(self) -> bool:
-        return not self._expected and self._current is None and self._draining is None
+        return not self._expected and self._current is None and self._unfinished is None
 
     @property
     def draining(self) -> bool:
         """A long message is being written; `drained()` has to be called when the socket has taken it."""
-        return self._draining is not None
+        return self._unfinished is not None and not self._unfinished.at_gate
+
+    @property
+    def at_gate(self) -> bool:
+        """A message waits for its gate: it is not the server who is silent."""
+        return self._unfinished is not None and self._unfinished.at_gate
 
     @property
     def phase(self) -> Phase:
         """What the session is waiting for; QUEUE when for nothing."""
-        if self._draining is not None:
+        if self._unfinished is not None:
             return _BODY
         return self._expected[0][0] if self._expected else _QUEUE
 
@@ -162,9 +186,33 @@ class Transactions:
 
     def drained(self, now: float) -> None:
         """The socket has taken the whole content: now its end, and with it the next envelope."""
-        if self._draining is not None:
-            (transaction, end), self._draining = self._draining, None
-            self._hand_over(transaction, end, now)
+        unfinished = self._unfinished
+        if unfinished is None or unfinished.at_gate:
+            return
+        transaction = unfinished.transaction
+        if transaction.gate is not None:
+            self._hold(transaction, transaction.gate, unfinished.rest, begun=True)
+        else:
+            self._hand_over(transaction, unfinished.rest, now)
+
+    def allow(self, transaction: Transaction, now: float) -> bool:
+        """The gate of this message is open. False when the message is not, or no longer, waiting for it."""
+        held = self._held_at_gate(transaction)
+        if held is not None:
+            self._hand_over(transaction, held.rest, now)
+        return held is not None
+
+    def refuse(self, transaction: Transaction, reason: str) -> bool:
+        """The gate of this message stays shut. The server waits for content, and nothing but the end of the
+        connection takes that back (RFC 5321 section 4.1.1.10). False as with `allow`."""
+        held = self._held_at_gate(transaction)
+        if held is not None:
+            self._end(lambda: Withheld(reason), transaction)
+        return held is not None
+
+    def _held_at_gate(self, transaction: Transaction) -> _Unfinished | None:
+        held = self._unfinished
+        return held if held is not None and held.at_gate and held.transaction is transaction else None
 
     def lost(self, reason: str) -> None:
         """The connection is gone. Settles everything that was under way."""
@@ -176,8 +224,8 @@ class Transactions:
     @property
     def _awaited(self) -> Transaction | None:
         """The message that the next answer is about."""
-        if self._draining is not None:
-            return self._draining[0]
+        if self._unfinished is not None:
+            return self._unfinished.transaction
         return self._expected[0][1] if self._expected else None
 
     # The envelope.
@@ -306,21 +354,29 @@ class Transactions:
         transaction.final_at = now
         composed = transaction.composed
         body = composed.content
+        start, end = b"", content.FINAL_DOT
         if self._chunking:
-            self._output.append(b"BDAT %d LAST\r\n" % len(body))
             # The last octet is to BDAT what the dot is to DATA: without it the message is not complete.
-            body, end = body[:-1], body[-1:]
+            start, body, end = b"BDAT %d LAST\r\n" % len(body), body[:-1], body[-1:]
+        elif composed.leading_dots:
+            body = content.dot_stuffed(body)
+        if len(body) > ONE_WRITE:
+            self._output += (start, body)
+            self._unfinished = _Unfinished(transaction, end, begun=True, at_gate=False)
+        elif transaction.gate is not None:
+            self._hold(transaction, transaction.gate, start + body + end, begun=False)
         else:
-            body, end = content.dot_stuffed(body) if composed.leading_dots else body, content.FINAL_DOT
-        self._output.append(body)
-        if len(body) <= ONE_WRITE:
+            self._output += (start, body)
             self._hand_over(transaction, end, now)
-        else:
-            self._draining = (transaction, end)
 
-    def _hand_over(self, transaction: Transaction, end: bytes, now: float) -> None:
+    def _hold(self, transaction: Transaction, gate: DotGate, rest: bytes, *, begun: bool) -> None:
+        self._unfinished = _Unfinished(transaction, rest, begun=begun, at_gate=True)
+        self.due = (transaction, gate)
+
+    def _hand_over(self, transaction: Transaction, rest: bytes, now: float) -> None:
+        self._unfinished = None
         transaction.dot_handed = True
-        self._output.append(end)
+        self._output.append(rest)
         self._expected.append((_FINAL_DOT, transaction, "BDAT" if self._chunking else "."))
         if self._pipelining:
             # RFC 2920 section 3.1: the end of a message may open a group of commands.
@@ -332,14 +388,16 @@ class Transactions:
         """A reply to nothing. It would pair all that follow with the wrong commands, so the session ends.
 
         In the middle of a message it is a server that has seen enough; at any time it may be a 421 (RFC 5321
-        section 3.8).
+        section 3.8). Of a message that waits for its gate as a whole the server knows nothing to refuse it for: it
+        is tired of waiting.
         """
         if reply.positive:
             self._violate(f"a reply that nobody asked for: {reply.code}", self._awaited, reply)
             return
-        if self._draining is not None and reply.code != 421:
-            (transaction, _), self._draining = self._draining, None
-            self._settled.append(Settled(transaction, transaction.refusal(reply, self._server)))
+        unfinished = self._unfinished
+        if unfinished is not None and unfinished.begun and reply.code != 421:
+            self._unfinished = None
+            self._settled.append(Settled(unfinished.transaction, unfinished.transaction.refusal(reply, self._server)))
         self._goodbye(self._awaited, reply)
 
     def _goodbye(self, transaction: Transaction | None, reply: Reply) -> None:
@@ -363,7 +421,7 @@ class Transactions:
         """
         self.closing = True
         under_way = [transaction for _, transaction, _ in self._expected]
-        under_way += [self._draining[0] if self._draining is not None else None, self._current]
+        under_way += [self._unfinished.transaction if self._unfinished is not None else None, self._current]
         for transaction in dict.fromkeys(under_way):
             if transaction is not None:
                 lost = ConnectionLost("the connection ended while another message was under way")
@@ -372,7 +430,7 @@ class Transactions:
                 )
         self._expected.clear()
         self._script.clear()
-        self._current = self._draining = None
+        self._current = self._unfinished = self.due = None
 
     def _ended(self, transaction: Transaction, error: SendError) -> SendError:
         error.server = self._server
@@ -387,6 +445,6 @@ class Transactions:
         return uncertain
 
     def _phase_of(self, transaction: Transaction) -> Phase:
-        if self._draining is not None and transaction is self._draining[0]:
+        if self._unfinished is not None and transaction is self._unfinished.transaction:
             return _BODY
         return next((phase for phase, asked, _ in self._expected if asked is transaction), _MAIL)
