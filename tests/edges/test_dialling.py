@@ -26,8 +26,9 @@ from mailwright import (
     Timeouts,
 )
 from mailwright.devserver import DevServer, DevServerOptions
-from mailwright.transport.dial import Dialler, by_turns
+from mailwright.transport.dial import Dialler
 from mailwright.transport.dial_policy import DialPolicy, Purpose
+from mailwright.transport.dial_race import by_turns
 from tests.edges.loopback import MESSAGE, account, black_hole, names, nobody, opened_sockets, wire
 
 __all__ = ["names", "opened_sockets", "wire"]  # fixtures
@@ -372,9 +373,34 @@ async def test_a_network_that_the_environment_allows_is_dialled(server, monkeypa
     assert wire.dialled == [("169.254.7.7", server.port)]
 
 
+async def test_what_the_environment_allows_for_accounts_is_for_accounts(server, monkeypatch, wire):
+    monkeypatch.setenv("MAILWRIGHT_DIAL_ALLOW_ACCOUNT", "169.254.7.7")
+    monkeypatch.setenv("MAILWRIGHT_DIAL_ALLOW_WEBHOOK", "169.254.7.8")
+    wire.leads_to = (server.host, server.port)
+    async with Mailwright() as mail:
+        await sent_to(mail, server, at("169.254.7.7", server.port))
+        with pytest.raises(DialRefused):
+            await mail.send(account(at("169.254.7.8", server.port)), MESSAGE)
+    assert wire.dialled == [("169.254.7.7", server.port)]
+
+
+@pytest.mark.parametrize("proxied", [False, True])
+async def test_the_name_of_a_metadata_service_is_no_mail_server_and_no_proxy(mail, names, wire, proxied):
+    names.say("metadata.google.internal", "8.8.8.8")
+    proxy = Proxy(ProxyKind.SOCKS5, "127.0.0.1", 1080) if proxied else None
+    with pytest.raises(DialRefused, match="metadata service"):
+        await mail.send(account(at("metadata.google.internal", 587, proxy=proxy)), MESSAGE)
+    behind = Proxy(ProxyKind.HTTP, "metadata.google.internal", 80)
+    with pytest.raises(DialRefused, match="metadata service") as caught:
+        await mail.send(account(at("8.8.8.8", 587, proxy=behind)), MESSAGE)
+    assert caught.value.phase is Phase.PROXY
+    assert names.asked == []
+    assert wire.dialled == []
+
+
 async def test_what_a_request_brings_along_may_not_be_local(server, wire):
     with pytest.raises(DialRefused, match="loopback address"):
-        await Dialler(DialPolicy()).dial(at("127.0.0.1", server.port), Purpose.REQUEST)
+        await Dialler(DialPolicy()).dial(at("127.0.0.1", server.port), Purpose.CALLER_ACCOUNT)
     assert wire.dialled == []
 
 
@@ -389,7 +415,9 @@ async def test_a_name_cannot_change_its_mind_between_the_look_and_the_connection
 @pytest.mark.parametrize("kind", list(ProxyKind))
 async def test_a_proxy_is_judged_like_every_other_address(mail, names, wire, host, kind):
     names.say("proxy.example.org", "169.254.169.254")
-    with pytest.raises(DialRefused, match=r"the proxy .* \(169\.254\.169\.254: special address\)") as caught:
+    with pytest.raises(
+        DialRefused, match=r"the proxy .* \(169\.254\.169\.254: special address, cloud metadata"
+    ) as caught:
         await mail.send(account(at("smtp.example.org", 587, proxy=Proxy(kind, host, 1080))), MESSAGE)
     assert caught.value.phase is Phase.PROXY
     assert wire.dialled == []
@@ -416,7 +444,7 @@ async def test_a_name_that_came_with_a_request_is_judged_before_the_proxy_hears_
     for host in ("metadata.example", "localhost"):
         outgoing = at(host, 587, proxy=Proxy(ProxyKind.SOCKS5, "127.0.0.1", 1080))
         with pytest.raises(DialRefused, match=f"the policy does not allow {host}"):
-            await Dialler(DialPolicy()).dial(outgoing, Purpose.REQUEST)
+            await Dialler(DialPolicy()).dial(outgoing, Purpose.CALLER_ACCOUNT)
     assert wire.dialled == []
 
 

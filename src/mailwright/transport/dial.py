@@ -1,16 +1,10 @@
-"""Opening a connection: the one way for every socket. Resolve once, admit, try all addresses, connect.
-
-Addresses are tried in the manner of RFC 8305 (happy eyeballs): IPv6 and IPv4 by turns, the next one begins when the
-one before has failed or has not answered for a quarter of a second, the first that connects wins.
-"""
+"""Opening a connection: the one way for every socket. Resolve once, admit, try all addresses, connect."""
 
 import asyncio
 import ipaddress
-import os
 import socket
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import zip_longest
 
 from mailwright.errors import ConnectFailed, DialRefused, ProxyFailed, ResolveFailed, ServerTimeout
 from mailwright.model.account import Outgoing, Proxy
@@ -26,10 +20,21 @@ from mailwright.transport.dial_policy import (
     nobody_in_between,
     reach_of,
 )
+from mailwright.transport.dial_race import connect_first
 from mailwright.transport.proxy import open_tunnel
 
-#: RFC 8305 section 5, "Connection Attempt Delay"
-ATTEMPT_DELAY = 0.25
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What to connect to, and how long it may take."""
+
+    host: str
+    port: int
+    #: seconds, once for the name and once for the connection
+    timeout: float = 20.0
+    port_25: PortPolicy = PortPolicy.LOCAL
+    #: local address to connect from; empty: the system chooses
+    source: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,70 +63,81 @@ class Dialler:
 
     async def dial(self, outgoing: Outgoing, purpose: Purpose = Purpose.ACCOUNT) -> Dialled:
         """A connection to the server of an account, through its proxy where it has one."""
-        if outgoing.port == 25 and outgoing.port_25 is PortPolicy.NEVER:
-            raise _port_25_refused(outgoing)
+        target = Target(
+            outgoing.host, outgoing.port, outgoing.timeouts.connect, outgoing.port_25, outgoing.source_address
+        )
         if outgoing.proxy is not None:
-            return await self._through(outgoing.proxy, outgoing, purpose)
-        admitted = await self._vetted(outgoing, purpose)
-        connected = await _connect_first(admitted, outgoing.port, outgoing.source_address, outgoing.timeouts.connect)
-        return _dialled(connected, outgoing.host)
+            return await self._through(outgoing.proxy, target, purpose)
+        return await self.connect(target, purpose)
 
-    async def _through(self, proxy: Proxy, outgoing: Outgoing, purpose: Purpose) -> Dialled:
+    async def connect(self, target: Target, purpose: Purpose) -> Dialled:
+        """A connection without a proxy."""
+        admitted = await self._vetted(target, purpose)
+        connected = await connect_first(admitted, target.port, target.source, target.timeout)
+        return _dialled(connected, target.host)
+
+    async def _through(self, proxy: Proxy, target: Target, purpose: Purpose) -> Dialled:
         """The proxy itself is judged like every other address."""
-        host = await self._behind_proxy(outgoing, purpose)
-        timeout = outgoing.timeouts.connect
-        connected = await self._reach(proxy, outgoing, purpose)
+        host = await self._behind_proxy(target, purpose)
+        connected = await self._reach(proxy, target, purpose)
         try:
-            async with asyncio.timeout(timeout):
-                await open_tunnel(connected, proxy, host, outgoing.port)
+            async with asyncio.timeout(target.timeout):
+                await open_tunnel(connected, proxy, host, target.port)
             own_literal = _own_literal(connected)
         except TimeoutError:
             connected.close()
-            message = f"the proxy did not open the connection within {timeout:g} s"
-            raise ServerTimeout(message, phase=Phase.PROXY, server=outgoing.host) from None
+            message = f"the proxy did not open the connection within {target.timeout:g} s"
+            raise ServerTimeout(message, phase=Phase.PROXY, server=target.host) from None
         except BaseException:
             connected.close()
             raise
-        peer = f"{outgoing.host}:{outgoing.port} by {proxy.kind} proxy"
+        peer = f"{target.host}:{target.port} by {proxy.kind} proxy"
         return Dialled(connected, peer, local=False, own_literal=own_literal)
 
-    async def _behind_proxy(self, outgoing: Outgoing, purpose: Purpose) -> str:
+    async def _behind_proxy(self, target: Target, purpose: Purpose) -> str:
         """What the proxy is asked for. It resolves names itself, so a name is handed on only where no rule is about
         its address; otherwise the proxy gets an address that was judged here."""
-        literal = literal_of(outgoing.host)
+        literal = literal_of(target.host)
         if literal is not None:
-            self._admit(outgoing, [literal], purpose)
-            return outgoing.host
-        if is_disguised_number(outgoing.host):
-            message = f"{outgoing.host} is not a name, and the proxy may take it for an address"
+            self._admit(target, [literal], purpose)
+            return target.host
+        if is_disguised_number(target.host):
+            message = f"{target.host} is not a name, and the proxy may take it for an address"
             hint = "write an address in full, such as 192.0.2.7"
-            raise DialRefused(message, phase=Phase.CONNECT, server=outgoing.host, field="host", hint=hint)
-        if outgoing.port == 25 and outgoing.port_25 is not PortPolicy.ALWAYS:
-            raise _port_25_refused(outgoing)
+            raise DialRefused(message, phase=Phase.CONNECT, server=target.host, field="host", hint=hint)
+        if target.port == 25 and target.port_25 is not PortPolicy.ALWAYS:
+            raise _port_25_refused(target)
         if purpose is Purpose.ACCOUNT and not self._policy.refuse:
-            return outgoing.host
-        return str((await self._vetted(outgoing, purpose))[0])
+            self._admit_name(target.host, target.port, purpose, Phase.CONNECT)
+            return target.host
+        return str((await self._vetted(target, purpose))[0])
 
-    async def _vetted(self, outgoing: Outgoing, purpose: Purpose) -> list[IPAddress]:
-        addresses = await self._resolve(outgoing.host, outgoing.port, outgoing.timeouts.connect)
+    async def _vetted(self, target: Target, purpose: Purpose) -> list[IPAddress]:
+        if target.port == 25 and target.port_25 is PortPolicy.NEVER:
+            raise _port_25_refused(target)
+        self._admit_name(target.host, target.port, purpose, Phase.CONNECT)
+        addresses = await self._resolve(target.host, target.port, target.timeout)
         if self._told is not None:
             self._told(addresses)
-        return self._admit(outgoing, addresses, purpose)
+        return self._admit(target, addresses, purpose)
 
-    async def _reach(self, proxy: Proxy, outgoing: Outgoing, purpose: Purpose) -> socket.socket:
+    async def _reach(self, proxy: Proxy, target: Target, purpose: Purpose) -> socket.socket:
         """A connection to the proxy itself. What fails here is the proxy's, not the mail server's."""
-        timeout = outgoing.timeouts.connect
+        timeout = target.timeout
         try:
+            self._admit_name(proxy.host, proxy.port, purpose, Phase.PROXY)
             addresses = await self._resolve(proxy.host, proxy.port, timeout)
-            admitted = self._without_objection(f"the proxy {proxy.host}", addresses, purpose, Phase.PROXY)
-            return await _connect_first(admitted, proxy.port, outgoing.source_address, timeout)
+            admitted = self._without_objection(
+                proxy.host, proxy.port, addresses, purpose, Phase.PROXY, called="the proxy "
+            )
+            return await connect_first(admitted, proxy.port, target.source, timeout)
         except (ResolveFailed, ConnectFailed) as error:
             message = f"the proxy cannot be reached: {error.message}"
             hint = "check host and port of the proxy, and that it runs"
-            raise ProxyFailed(message, phase=Phase.PROXY, server=outgoing.host, hint=hint) from error
+            raise ProxyFailed(message, phase=Phase.PROXY, server=target.host, hint=hint) from error
         except ServerTimeout as error:
             message = f"the proxy cannot be reached: {error.message}"
-            raise ServerTimeout(message, phase=Phase.PROXY, server=outgoing.host, hint=error.hint) from error
+            raise ServerTimeout(message, phase=Phase.PROXY, server=target.host, hint=error.hint) from error
 
     async def _resolve(self, host: str, port: int, timeout: float) -> list[IPAddress]:  # noqa: ASYNC109 - named in the error
         literal = literal_of(host)
@@ -138,24 +154,40 @@ class Dialler:
             raise ResolveFailed(f"{host} has no address", phase=Phase.RESOLVE, server=host, hint=hint) from error
         return list(dict.fromkeys(ipaddress.ip_address(str(entry[4][0]).partition("%")[0]) for entry in found))
 
-    def _admit(self, outgoing: Outgoing, addresses: Sequence[IPAddress], purpose: Purpose) -> list[IPAddress]:
-        admitted = self._without_objection(outgoing.host, addresses, purpose, Phase.CONNECT)
-        if outgoing.port == 25:
-            admitted = [address for address in admitted if _port_25_allowed(outgoing.port_25, address)]
+    def _admit(self, target: Target, addresses: Sequence[IPAddress], purpose: Purpose) -> list[IPAddress]:
+        admitted = self._without_objection(target.host, target.port, addresses, purpose, Phase.CONNECT)
+        if target.port == 25:
+            admitted = [address for address in admitted if _port_25_allowed(target.port_25, address)]
             if not admitted:
-                raise _port_25_refused(outgoing)
+                raise _port_25_refused(target)
         return admitted
 
+    def _admit_name(self, host: str, port: int, purpose: Purpose, phase: Phase) -> None:
+        objection = self._policy.objection_to_name(host, port, purpose)
+        if objection:
+            raise _refused(host, objection, purpose, phase)
+
     def _without_objection(
-        self, name: str, addresses: Sequence[IPAddress], purpose: Purpose, phase: Phase
+        self,
+        host: str,
+        port: int,
+        addresses: Sequence[IPAddress],
+        purpose: Purpose,
+        phase: Phase,
+        *,
+        called: str = "",
     ) -> list[IPAddress]:
-        objections = {address: self._policy.objection(address, purpose) for address in addresses}
+        objections = {address: self._policy.objection(address, purpose, host, port) for address in addresses}
         admitted = [address for address in addresses if not objections[address]]
         if not admitted:
-            reasons = ", ".join(f"{address}: {why}" for address, why in objections.items())
-            hint = "the operator can allow the network: MAILWRIGHT_DIAL_ALLOW"
-            raise DialRefused(f"the policy does not allow {name} ({reasons})", phase=phase, hint=hint)
+            reasons = "; ".join(f"{address}: {why}" for address, why in objections.items())
+            raise _refused(f"{called}{host}", reasons, purpose, phase)
         return admitted
+
+
+def _refused(what: str, why: str, purpose: Purpose, phase: Phase) -> DialRefused:
+    hint = f"the operator can allow it: {purpose.setting}"
+    return DialRefused(f"the policy does not allow {what} ({why})", phase=phase, hint=hint)
 
 
 def _port_25_allowed(policy: PortPolicy, address: IPAddress) -> bool:
@@ -164,11 +196,11 @@ def _port_25_allowed(policy: PortPolicy, address: IPAddress) -> bool:
     return policy is PortPolicy.ALWAYS
 
 
-def _port_25_refused(outgoing: Outgoing) -> DialRefused:
+def _port_25_refused(target: Target) -> DialRefused:
     return DialRefused(
         "port 25 is for mail between servers; providers and hosters block it for sending",
         phase=Phase.CONNECT,
-        server=outgoing.host,
+        server=target.host,
         field="port",
         hint="use 587 or 465; port_25 always allows it for a relay of your own",
     )
@@ -190,100 +222,3 @@ def _dialled(connected: socket.socket, asked_for: str) -> Dialled:
 def _own_literal(connected: socket.socket) -> str:
     own = ipaddress.ip_address(str(connected.getsockname()[0]).partition("%")[0])
     return f"[IPv6:{own}]" if own.version == 6 else f"[{own}]"
-
-
-def by_turns(addresses: Sequence[IPAddress]) -> list[IPAddress]:
-    """IPv6 and IPv4 by turns, each in the order of the resolver (RFC 8305 section 4)."""
-    first_version = addresses[0].version
-    one = [address for address in addresses if address.version == first_version]
-    other = [address for address in addresses if address.version != first_version]
-    return [address for pair in zip_longest(one, other) for address in pair if address is not None]
-
-
-async def _connect_first(
-    addresses: Sequence[IPAddress],
-    port: int,
-    source: str,
-    timeout: float,  # noqa: ASYNC109 - named in the error
-) -> socket.socket:
-    failures: dict[str, str] = {}
-    pending: set[asyncio.Task[socket.socket]] = set()
-    waiting = by_turns(addresses)
-    try:
-        async with asyncio.timeout(timeout):
-            while waiting or pending:
-                if waiting:
-                    address = waiting.pop(0)
-                    pending.add(asyncio.create_task(_connect(address, port, source), name=str(address)))
-                delay = ATTEMPT_DELAY if waiting else None
-                done, pending = await asyncio.wait(pending, timeout=delay, return_when=asyncio.FIRST_COMPLETED)
-                winner = _take_winner(done, failures)
-                if winner is not None:
-                    return winner
-    except TimeoutError:
-        for task in pending:
-            failures[task.get_name()] = "no answer"
-        message = f"no connection within {timeout:g} s ({_listed(failures, port)})"
-        hint = "a firewall may swallow the packets; hosters often block 25, 465 and 587"
-        raise ServerTimeout(message, phase=Phase.CONNECT, hint=hint) from None
-    finally:
-        _abandon(pending)
-    raise ConnectFailed(
-        f"no connection ({_listed(failures, port)})",
-        phase=Phase.CONNECT,
-        hint="check host and port, and that the server runs",
-    )
-
-
-def _take_winner(done: set[asyncio.Task[socket.socket]], failures: dict[str, str]) -> socket.socket | None:
-    """The first that connected; others that connected in the same moment are closed."""
-    winner = None
-    for task in done:
-        error = task.exception()
-        if error is not None:
-            failures[task.get_name()] = _reason(error)
-        elif winner is None:
-            winner = task.result()
-        else:
-            task.result().close()
-    return winner
-
-
-def _reason(error: BaseException) -> str:
-    # asyncio and uvloop put words of their own into the error; its number is the same everywhere. Those of the
-    # resolver are negative.
-    if isinstance(error, OSError) and error.errno is not None and error.errno > 0:
-        return os.strerror(error.errno)
-    return (error.strerror if isinstance(error, OSError) else "") or str(error)
-
-
-def _abandon(tasks: set[asyncio.Task[socket.socket]]) -> None:
-    """Without waiting for them: a caller who is cancelled while he waits here would lose the one that connected."""
-    for task in tasks:
-        task.add_done_callback(_close_unwanted)
-        task.cancel()
-
-
-def _close_unwanted(task: asyncio.Task[socket.socket]) -> None:
-    if not task.cancelled() and task.exception() is None:
-        task.result().close()
-
-
-async def _connect(address: IPAddress, port: int, source: str) -> socket.socket:
-    family = socket.AF_INET6 if address.version == 6 else socket.AF_INET
-    opened = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        opened.setblocking(False)
-        opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        opened.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        if source:
-            opened.bind((source, 0))
-        await asyncio.get_running_loop().sock_connect(opened, (str(address), port))
-    except BaseException:
-        opened.close()
-        raise
-    return opened
-
-
-def _listed(failures: dict[str, str], port: int) -> str:
-    return "; ".join(f"{address} port {port}: {why}" for address, why in failures.items()) or "no address was tried"

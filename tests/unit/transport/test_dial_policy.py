@@ -12,8 +12,10 @@ from mailwright.transport.dial_policy import (
     Reach,
     is_disguised_number,
     nobody_in_between,
+    parse_allowed,
     parse_networks,
     reach_of,
+    read_policy,
 )
 
 PUBLIC = [
@@ -29,10 +31,9 @@ PUBLIC = [
     "2606:4700:4700::1111",
     # These carry a public IPv4 address.
     "::ffff:8.8.8.8",
-    "2002:808:808::1",
     "64:ff9b::8.8.8.8",
 ]
-LOOPBACK = ["127.0.0.1", "127.255.255.254", "::1", "::ffff:127.0.0.1", "2002:7f00:1::", "64:ff9b::127.0.0.1"]
+LOOPBACK = ["127.0.0.1", "127.255.255.254", "::1", "::ffff:127.0.0.1", "64:ff9b::127.0.0.1"]
 PRIVATE = [
     "10.0.0.1",
     "10.255.255.255",
@@ -45,7 +46,6 @@ PRIVATE = [
     "fd12:3456::1",
     "::ffff:192.168.1.1",
     "::10.0.0.1",
-    "2002:a00:1::",
     "64:ff9b::10.0.0.1",
 ]
 SPECIAL = [
@@ -56,7 +56,11 @@ SPECIAL = [
     "169.254.169.254",
     "::ffff:169.254.169.254",
     "::169.254.169.254",
+    # 6to4, whatever it carries.
     "2002:a9fe:a9fe::",
+    "2002:808:808::1",
+    "2002:7f00:1::",
+    "2002:a00:1::",
     "64:ff9b::169.254.169.254",
     "192.0.0.1",
     "192.0.2.1",
@@ -115,34 +119,33 @@ def test_what_an_address_is_seen_from_here(text, reach):
 @pytest.mark.parametrize(("text", "reach"), EVERY)
 def test_an_account_may_be_local_and_a_request_may_not(text, reach):
     assert (objection(text, Purpose.ACCOUNT) == "") is (reach is not Reach.SPECIAL)
-    assert (objection(text, Purpose.REQUEST) == "") is (reach is Reach.PUBLIC)
+    assert (objection(text, Purpose.WEBHOOK) == "") is (reach is Reach.PUBLIC)
 
 
 @pytest.mark.parametrize(("text", "reach"), EVERY)
 def test_an_objection_says_what_the_address_is(text, reach):
     if reach is not Reach.PUBLIC:
-        assert objection(text, Purpose.REQUEST) == f"{reach} address"
+        assert objection(text, Purpose.WEBHOOK).startswith(f"{reach} address, ")
 
 
 @pytest.mark.parametrize("text", [*LOOPBACK, *PRIVATE, *SPECIAL])
 def test_what_the_operator_allows_may_be_dialled_for_every_purpose(text):
-    policy = DialPolicy(allow=parse_networks([text], "dial_allow"))
+    policy = DialPolicy(allow=parse_allowed([text], "dial_allow"))
     assert objection(text, Purpose.ACCOUNT, policy) == ""
-    assert objection(text, Purpose.REQUEST, policy) == ""
+    assert objection(text, Purpose.WEBHOOK, policy) == ""
 
 
 def test_what_the_operator_allows_is_that_network_and_no_other():
-    policy = DialPolicy(allow=parse_networks(["10.1.0.0/16"], "dial_allow"))
-    assert objection("10.1.255.255", Purpose.REQUEST, policy) == ""
-    assert objection("10.2.0.1", Purpose.REQUEST, policy)
+    policy = DialPolicy(allow=parse_allowed(["10.1.0.0/16"], "dial_allow"))
+    assert objection("10.1.255.255", Purpose.WEBHOOK, policy) == ""
+    assert objection("10.2.0.1", Purpose.WEBHOOK, policy)
 
 
 @pytest.mark.parametrize("text", [*PUBLIC, *LOOPBACK, *PRIVATE])
 def test_what_the_operator_refuses_is_refused_even_where_it_is_also_allowed(text):
-    networks = parse_networks([text], "either")
-    policy = DialPolicy(allow=networks, refuse=networks)
+    policy = read_policy(allow=[text], refuse=[text], allow_for={purpose: [text] for purpose in Purpose})
     assert objection(text, Purpose.ACCOUNT, policy) == "the operator refuses this network"
-    assert objection(text, Purpose.REQUEST, policy) == "the operator refuses this network"
+    assert objection(text, Purpose.WEBHOOK, policy) == "the operator refuses this network"
 
 
 @pytest.mark.parametrize("text", ["::ffff:10.1.2.3", "2002:a01:203::", "64:ff9b::10.1.2.3"])
@@ -152,9 +155,7 @@ def test_a_refused_ipv4_network_is_refused_in_its_ipv6_forms_too(text):
 
 
 def test_an_allowed_network_cannot_open_a_refused_one_behind_it():
-    policy = DialPolicy(
-        allow=parse_networks(["64:ff9b::/96"], "dial_allow"), refuse=parse_networks(["10.0.0.0/8"], "dial_refuse")
-    )
+    policy = read_policy(allow=["64:ff9b::/96"], refuse=["10.0.0.0/8"])
     assert objection("64:ff9b::10.1.2.3", Purpose.ACCOUNT, policy)
     assert objection("64:ff9b::11.1.2.3", Purpose.ACCOUNT, policy) == ""
 
@@ -225,11 +226,11 @@ def test_an_address_in_full_and_a_name_are_no_disguise(host):
 
 
 def _inner(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
-    """The IPv4 address inside, read from the text of RFC 4291 section 2.5.5, RFC 3056 and RFC 6052."""
+    """The IPv4 address inside, read from the text of RFC 4291 section 2.5.5 and RFC 6052."""
     octets = address.packed
     if octets[:12] in (bytes(12), bytes(10) + b"\xff\xff", b"\x00\x64\xff\x9b" + bytes(8)) and int(address) > 1:
         return ipaddress.IPv4Address(octets[12:])
-    return ipaddress.IPv4Address(octets[2:6]) if octets[:2] == b"\x20\x02" else None
+    return None
 
 
 def _ordinary(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
@@ -241,7 +242,6 @@ def _ordinary(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
 _CARRIERS = [
     lambda inner: ipaddress.IPv6Address(bytes(10) + b"\xff\xff" + inner.packed),
     lambda inner: ipaddress.IPv6Address(bytes(12) + inner.packed),
-    lambda inner: ipaddress.IPv6Address(b"\x20\x02" + inner.packed + bytes(10)),
     lambda inner: ipaddress.IPv6Address(b"\x00\x64\xff\x9b" + bytes(8) + inner.packed),
 ]
 
