@@ -2,7 +2,6 @@
 
 import json
 import os
-import select
 import smtplib
 import socket
 import subprocess
@@ -12,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.contracts.processes import Processes, assert_closed
 from tests.harness import MailServers, layout, mail_servers_running, missing, plugin, servers
 
 ROOT = Path(__file__).parents[2]
-PATIENCE_SECONDS = 30
 
 
 @pytest.fixture
@@ -143,45 +142,3 @@ def run_pytest(directory: Path, code: str) -> int:
 
 def all_ports(running: MailServers) -> list[int]:
     return [getattr(running, f"{part.name}_port") for part in fields(layout.Ports)]
-
-
-def assert_closed(ports: list[int]) -> None:
-    for port in ports:
-        with pytest.raises(ConnectionRefusedError):
-            socket.create_connection(("127.0.0.1", port), timeout=5)
-
-
-class Processes:
-    """A process and all below it, held by descriptors that become readable when their process ends."""
-
-    def __init__(self, root: int) -> None:
-        parents = dict(_name_and_parent())
-        found = {root}
-        while below := {pid for pid, (_, parent) in parents.items() if parent in found} - found:
-            found |= below
-        self._names = {pid: parents[pid][0] for pid in found}
-        self._descriptors = {pid: os.pidfd_open(pid) for pid in found}
-
-    def __len__(self) -> int:
-        return len(self._descriptors)
-
-    def named(self, name: str) -> int:
-        return next(pid for pid, other in self._names.items() if other == name)
-
-    def wait_until_gone(self) -> None:
-        for pid, descriptor in self._descriptors.items():
-            ended, _, _ = select.select([descriptor], [], [], PATIENCE_SECONDS)
-            assert ended, f"{self._names[pid]} ({pid}) is still running"
-            os.close(descriptor)
-
-
-def _name_and_parent() -> list[tuple[int, tuple[str, int]]]:
-    found = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                before, _, after = (entry / "stat").read_text().rpartition(")")
-            except OSError:
-                continue
-            found.append((int(entry.name), (before.partition("(")[2], int(after.split()[1]))))
-    return found

@@ -3,7 +3,10 @@
 Run as a program, by the interpreter alone: no imports of ours, since it may run under sudo. One JSON object comes as
 the first line of standard input:
 
-    {"directory": …, "make": [[path, uid, gid, mode], …], "servers": [[argument, …], …]}
+    {"directory": …, "make": [[path, uid, gid, mode], …], "servers": [[argument, …], …],
+     "user": [uid, gid] or null, "stop": signal number}
+
+`user` is for servers that refuse to run as root and do not give up its rights by themselves.
 
 The pipe is the leash: the kernel closes it however the test run ends, by SIGKILL too. When a server ends by itself the
 others are stopped, and a file named `ended` says so; the directory stays until the pipe is closed, for its logs to be
@@ -22,6 +25,7 @@ import sys
 import time
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 ENDED = "ended"
 
@@ -44,13 +48,13 @@ def main() -> None:
     order = json.loads(_first_line())
     for path, uid, gid, mode in order["make"]:
         _make(Path(path), uid, gid, mode)
-    servers = {_start(arguments, order["directory"]): arguments[0] for arguments in order["servers"]}
+    servers = {_start(arguments, order): arguments[0] for arguments in order["servers"]}
     if _watch(servers, wake_up):
-        _stop(servers)
+        _stop(servers, order["stop"])
         (Path(order["directory"]) / ENDED).touch()
         _watch({}, wake_up)
     else:
-        _stop(servers)
+        _stop(servers, order["stop"])
     shutil.rmtree(order["directory"], ignore_errors=True)
 
 
@@ -71,8 +75,9 @@ def _make(path: Path, uid: int, gid: int, mode: int) -> None:
     path.chmod(mode)
 
 
-def _start(arguments: list[str], directory: str) -> int:
-    with (Path(directory) / "console.log").open("ab") as console:
+def _start(arguments: list[str], order: dict[str, Any]) -> int:
+    uid, gid = order["user"] or (None, None)
+    with (Path(order["directory"]) / "console.log").open("ab") as console:
         # A session of its own: Postfix signals its whole process group, which must not be ours.
         return subprocess.Popen(
             arguments,
@@ -81,8 +86,12 @@ def _start(arguments: list[str], directory: str) -> int:
             stderr=console,
             cwd="/",
             start_new_session=True,
-            # Should the guardian itself be killed. Safe here: this process has one thread.
-            preexec_fn=lambda: _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0),  # noqa: PLW1509
+            user=uid,
+            group=gid,
+            extra_groups=None if uid is None else [],
+            # Should the guardian itself be killed. Safe here: this process has one thread. It runs after the change of
+            # user, which would undo it.
+            preexec_fn=lambda: _libc.prctl(_PR_SET_PDEATHSIG, order["stop"], 0, 0, 0),  # noqa: PLW1509
         ).pid
 
 
@@ -102,10 +111,10 @@ def _watch(servers: dict[int, str], wake_up: int) -> bool:
             return True
 
 
-def _stop(servers: Iterable[int]) -> None:
+def _stop(servers: Iterable[int], number: int) -> None:
     for pid in servers:
         with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGTERM)
+            os.kill(pid, number)
     deadline = time.monotonic() + _PATIENCE_SECONDS
     while _have_children():
         if time.monotonic() > deadline:

@@ -3,7 +3,6 @@
 import contextlib
 import imaplib
 import itertools
-import json
 import os
 import pwd
 import secrets
@@ -11,7 +10,6 @@ import shutil
 import socket
 import ssl
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -21,13 +19,13 @@ from typing import NamedTuple
 
 import trustme
 
-from tests.harness import dovecot, guardian, postfix, tokens
+from tests.harness import dovecot, postfix, tokens
+from tests.harness.guarded import guarded, has_ended
 from tests.harness.layout import Layout, Ports, password, username
 from tests.harness.ports import HOST, free_ports
 from tests.harness.skips import missing
 
 _START_SECONDS = 30.0
-_STOP_SECONDS = 15.0
 _ANSWER_SECONDS = 20.0
 _ATTEMPTS = 4
 _LOG_SHOWN = 6000
@@ -178,7 +176,7 @@ def _started(size_limit: int, small_size_limit: int) -> Iterator[MailServers]:
         for log in layout.logs:
             log.touch(mode=0o644)
         commands = [dovecot.write(layout, token_key), postfix.write(layout)]
-        with _guarded(layout, commands) as process:
+        with guarded(layout.directory, commands, make=layout.make, as_root=True) as process:
             _wait_for_greetings(layout, process)
             yield MailServers(
                 host=HOST,
@@ -217,37 +215,12 @@ def _write_certificate(layout: Layout) -> str:
     return authority.cert_pem.bytes().decode()
 
 
-@contextlib.contextmanager
-def _guarded(layout: Layout, commands: list[list[str]]) -> Iterator[subprocess.Popen[bytes]]:
-    as_root = [] if os.getuid() == 0 else ["sudo", "-n"]
-    with layout.logs[0].open("ab") as console:
-        process = subprocess.Popen(
-            [*as_root, sys.executable, "-I", "-S", guardian.__file__],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=console,
-            # Ctrl-C is for pytest, whose fixtures then stop us in their order.
-            start_new_session=True,
-        )
-    order = {"directory": str(layout.directory), "make": layout.make, "servers": commands}
-    assert process.stdin is not None
-    try:
-        process.stdin.write(json.dumps(order).encode() + b"\n")
-        process.stdin.flush()
-        yield process
-    finally:
-        with contextlib.suppress(BrokenPipeError):
-            process.stdin.close()
-        process.wait(_STOP_SECONDS)
-
-
 def _wait_for_greetings(layout: Layout, process: subprocess.Popen[bytes]) -> None:
     deadline = time.monotonic() + _START_SECONDS
     for part in fields(Ports):
         encrypted = part.name in {"smtps", "imaps", "pop3s"}
         while not _greets(getattr(layout.ports, part.name), encrypted=encrypted):
-            ended = process.poll() is not None or (layout.directory / guardian.ENDED).exists()
-            if ended or time.monotonic() > deadline:
+            if has_ended(process, layout.directory) or time.monotonic() > deadline:
                 raise _CannotStart(_read_logs(layout)[-_LOG_SHOWN:])
             time.sleep(0.02)
 
