@@ -1,0 +1,1 @@
+"""What is kept: the database (SQLite or PostgreSQL), the bodies, and both at rest under keys."""
