@@ -1,29 +1,43 @@
 """`Mailwright`, the public face: what a program can ask for."""
 
-import asyncio
 import secrets
-import socket
 import time
 from datetime import UTC, datetime
+from pathlib import Path
 from types import TracebackType
-from typing import Literal, Self
+from typing import TYPE_CHECKING, Literal, Self, overload
 
+from mailwright.connector.calls import (
+    Accounts,
+    Audit,
+    Events,
+    Messages,
+    Office,
+    Suppressions,
+    Tokens,
+    Webhooks,
+    Workspaces,
+)
 from mailwright.connector.check import check
+from mailwright.connector.host_name import full_host_name
+from mailwright.connector.pools import Pools
 from mailwright.connector.sync import SyncMailwright
-from mailwright.errors import Closed, PartlySent
+from mailwright.errors import Closed, InvalidSetting, NotSent, PartlySent, SignInRefused
 from mailwright.mime.compose import compose
-from mailwright.model.account import Account, Outgoing
+from mailwright.model.access import Access
+from mailwright.model.account import Account
 from mailwright.model.check import CheckReport
 from mailwright.model.delivery import Composed, DsnOptions, SendResult
+from mailwright.model.ids import DEFAULT_WORKSPACE
 from mailwright.model.message import Message
+from mailwright.model.outbox import SendOptions, StoredMessage
 from mailwright.settings import Settings, read_settings
 from mailwright.transport.dial import Dialler
-from mailwright.transport.dial_policy import DialPolicy, parse_networks
-from mailwright.transport.smtp_pool import SmtpPool
+from mailwright.transport.dial_policy import read_policy
 from mailwright.transport.tls import TlsContexts
 
-#: with more pools than this, those that nobody uses are forgotten
-_MANY_POOLS = 256
+if TYPE_CHECKING:
+    from mailwright.connector.service import Service
 
 OnPartial = Literal["report", "raise"]
 
@@ -33,33 +47,42 @@ class Mailwright:
 
     async with Mailwright() as mail:
         result = await mail.send(account, Message(to="ann@example.org", subject="Hello", text="Good morning"))
+
+    With a directory or a database it keeps accounts and messages, and what it accepts survives a crash:
+
+    async with Mailwright(data="mail") as mail:
+        await mail.accounts.create("office", AccountSettings(account))
+        sent = await mail.send("office", Message(to="ann@example.org", subject="Hello", text="Good morning"))
     """
 
-    def __init__(self, *, settings: Settings | None = None) -> None:
-        self._settings = settings or read_settings()
-        policy = DialPolicy(
-            allow=parse_networks(self._settings.dial_allow, "dial_allow"),
-            refuse=parse_networks(self._settings.dial_refuse, "dial_refuse"),
-        )
+    def __init__(self, *, data: str | Path | None = None, database: str = "", settings: Settings | None = None) -> None:
+        chosen = settings or read_settings()
+        if data is not None or database:
+            chosen = chosen.model_copy(
+                update={"data": Path(data) if data is not None else chosen.data, "database": database}
+            )
+        policy = read_policy(chosen.dial_allow, chosen.dial_refuse, chosen.dial_allow_by_purpose())
         self._dialler = Dialler(policy)
         self._contexts = TlsContexts()
-        self._ehlo_name = self._settings.ehlo_name or _full_host_name()
-        self._pools: dict[Outgoing, SmtpPool] = {}
-        # Hashing an account costs as much as sending a command; the same object is the usual case.
-        self._by_identity: dict[int, tuple[Outgoing, SmtpPool]] = {}
+        self._ehlo_name = chosen.ehlo_name or full_host_name()
+        self._pools = Pools(self._dialler, self._contexts, self._ehlo_name)
+        stored = data is not None or bool(database)
+        self._service = _service(chosen) if stored else None
+        self._office: Office | None = None
         self._closed = False
         self._second = 0
         self._moment = datetime.fromtimestamp(0, UTC)
 
     @staticmethod
-    def sync(*, settings: Settings | None = None) -> SyncMailwright:
+    def sync(*, data: str | Path | None = None, database: str = "", settings: Settings | None = None) -> SyncMailwright:
         """The same calls without async, for scripts and threads."""
-        return SyncMailwright(lambda: Mailwright(settings=settings))
+        return SyncMailwright(lambda: Mailwright(data=data, database=database, settings=settings))
 
     def compose(self, account: Account, message: Message, *, dsn: DsnOptions | None = None) -> Composed:
         """The message as bytes with its envelope, exactly as `send` would send it."""
         return compose(message, account, now=self._this_second(), token=secrets.token_hex(12), dsn=dsn)
 
+    @overload
     async def send(
         self,
         account: Account,
@@ -67,23 +90,60 @@ class Mailwright:
         *,
         on_partial: OnPartial = "report",
         dsn: DsnOptions | None = None,
-    ) -> SendResult:
-        """Sends now and returns the server's whole answer.
+        retries: int = 0,
+    ) -> SendResult: ...
+    @overload
+    async def send(
+        self,
+        account: str,
+        message: Message | Composed,
+        *,
+        options: SendOptions | None = None,
+        dsn: DsnOptions | None = None,
+    ) -> StoredMessage: ...
+    async def send(
+        self,
+        account: Account | str,
+        message: Message | Composed,
+        *,
+        on_partial: OnPartial = "report",
+        options: SendOptions | None = None,
+        dsn: DsnOptions | None = None,
+        retries: int = 0,
+    ) -> SendResult | StoredMessage:
+        """To an account: sends now and returns the server's whole answer.
 
         Raises `NotSent` when the message is surely not sent, `Uncertain` when the connection was lost after the final
         dot. A result means that at least one recipient was accepted; `result.rejected` names the others, or with
-        `on_partial="raise"` they raise `PartlySent`, after the rest has been sent.
+        `on_partial="raise"` they raise `PartlySent`, after the rest has been sent. `retries` tries again at once what
+        was surely not sent for a passing reason.
+
+        To the name of a stored account: accepts the message, which from then on survives a crash, and waits for the
+        server's first answer.
         """
         if self._closed:
             raise Closed
+        if isinstance(account, str):
+            return await self.messages.send_and_wait(account, message, options, dsn=dsn)
         if isinstance(message, Message):
             composed = self.compose(account, message, dsn=dsn)
         else:
             composed = message if dsn is None else message._replace(dsn=dsn)
-        result = await self._pool(account.outgoing).submit(composed)
+        result = await self._submit(account, composed, retries)
         if on_partial == "raise" and result.rejected:
             raise _partly_sent(result)
         return result
+
+    async def _submit(self, account: Account, composed: Composed, retries: int) -> SendResult:
+        pool = self._pools.pool(account.outgoing)
+        while True:
+            try:
+                return await pool.submit(composed)
+            except NotSent as error:
+                # Who may sign in does not change within a call, and asking again locks accounts.
+                if retries <= 0 or not error.temporary or isinstance(error, SignInRefused | Closed):
+                    raise
+            retries -= 1
 
     async def check(self, account: Account) -> CheckReport:
         """Resolves, connects, encrypts and signs in, without sending anything."""
@@ -91,18 +151,70 @@ class Mailwright:
             raise Closed
         return await check(account, self._dialler, self._contexts, self._ehlo_name, now=datetime.now(UTC))
 
+    # With a store.
+
+    @property
+    def keeps(self) -> bool:
+        """It has a store."""
+        return self._service is not None
+
+    @property
+    def accounts(self) -> Accounts:
+        return self._stored().accounts
+
+    @property
+    def messages(self) -> Messages:
+        return self._stored().messages
+
+    @property
+    def events(self) -> Events:
+        return self._stored().events
+
+    @property
+    def webhooks(self) -> Webhooks:
+        return self._stored().webhooks
+
+    @property
+    def suppressions(self) -> Suppressions:
+        return self._stored().suppressions
+
+    @property
+    def workspaces(self) -> Workspaces:
+        return self._stored().workspaces
+
+    @property
+    def tokens(self) -> Tokens:
+        return self._stored().tokens
+
+    @property
+    def audit(self) -> Audit:
+        return self._stored().audit
+
+    def workspace(self, name: str) -> Office:
+        """The same calls in another workspace."""
+        self._stored()
+        assert self._service is not None
+        return self._service.office(Access("library", workspace=name, everywhere=True))
+
+    def _stored(self) -> Office:
+        if self._service is None:
+            raise InvalidSetting("this Mailwright keeps nothing", field="data", hint='Mailwright(data="directory")')
+        if self._office is None:
+            raise Closed(hint="async with Mailwright(data=…) as mail")
+        return self._office
+
     async def close(self) -> None:
         """Lets messages under way finish, says goodbye to the servers."""
         self._closed = True
-        self._by_identity.clear()
-        try:
-            await asyncio.gather(*(pool.close() for pool in self._pools.values()))
-        finally:
-            for pool in self._pools.values():
-                pool.abort()
-            self._pools.clear()
+        office, self._office = self._office, None
+        if self._service is not None and office is not None:
+            await self._service.__aexit__(None, None, None)
+        await self._pools.close()
 
     async def __aenter__(self) -> Self:
+        if self._service is not None:
+            await self._service.__aenter__()
+            self._office = self._service.office(Access("library", DEFAULT_WORKSPACE, everywhere=True))
         return self
 
     async def __aexit__(
@@ -117,31 +229,12 @@ class Mailwright:
             self._second, self._moment = now, datetime.fromtimestamp(now, UTC)
         return self._moment
 
-    def _pool(self, outgoing: Outgoing) -> SmtpPool:
-        known = self._by_identity.get(id(outgoing))
-        if known is not None:
-            return known[1]
-        pool = self._pools.get(outgoing)
-        if pool is None:
-            self._forget_unused()
-            pool = self._pools[outgoing] = SmtpPool(outgoing, self._dialler, self._contexts, self._ehlo_name)
-        if len(self._by_identity) > _MANY_POOLS:
-            self._by_identity.clear()
-        self._by_identity[id(outgoing)] = (outgoing, pool)
-        return pool
 
-    def _forget_unused(self) -> None:
-        if len(self._pools) > _MANY_POOLS:
-            self._by_identity.clear()
-            self._pools = {outgoing: pool for outgoing, pool in self._pools.items() if not pool.unused}
+def _service(settings: Settings) -> "Service":
+    # Whoever only sends does not wait for a database to be loaded.
+    from mailwright.connector.service import Service  # noqa: PLC0415
 
-
-def _full_host_name() -> str:
-    """This host's name where it is a full one; EHLO with half a name is refused by many servers."""
-    name = socket.gethostname()
-    return (
-        name if "." in name.strip(".") and name.replace("-", "").replace(".", "").isalnum() and name.isascii() else ""
-    )
+    return Service(settings, roles=("courier", "timer"))
 
 
 def _partly_sent(result: SendResult) -> PartlySent:

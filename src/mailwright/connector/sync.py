@@ -1,16 +1,16 @@
 """The same calls without async. One thread runs an event loop; every other thread may call."""
 
-import asyncio
-import threading
-from concurrent.futures import CancelledError
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, overload
 
+from mailwright.connector.loop_thread import LoopThread
+from mailwright.connector.sync_parts import SyncOffice
 from mailwright.errors import Closed
 from mailwright.model.account import Account
 from mailwright.model.check import CheckReport
 from mailwright.model.delivery import Composed, DsnOptions, SendResult
 from mailwright.model.message import Message
+from mailwright.model.outbox import SendOptions, StoredMessage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -20,20 +20,19 @@ if TYPE_CHECKING:
 _Result = TypeVar("_Result")
 
 
-class SyncMailwright:
+class SyncMailwright(SyncOffice):
     """Made by `Mailwright.sync()`. A test holds its calls to those of `Mailwright`, name by name."""
 
     def __init__(self, make: "Callable[[], Mailwright]") -> None:
         self._make = make
         self._mail: Mailwright | None = None
-        self._thread: threading.Thread | None = None
-        #: held while a call goes to the loop and while the loop is given up, so that no call comes too late
-        self._handing_over = threading.Lock()
+        self._thread: LoopThread | None = None
 
     def compose(self, account: Account, message: Message, *, dsn: DsnOptions | None = None) -> Composed:
         """The message as bytes with its envelope, exactly as `send` would send it."""
         return self._opened().compose(account, message, dsn=dsn)
 
+    @overload
     def send(
         self,
         account: Account,
@@ -41,41 +40,59 @@ class SyncMailwright:
         *,
         on_partial: Literal["report", "raise"] = "report",
         dsn: DsnOptions | None = None,
-    ) -> SendResult:
-        """Sends now and returns the server's whole answer; errors as in `Mailwright.send`."""
-        return self._run(lambda mail: mail.send(account, message, on_partial=on_partial, dsn=dsn))
+        retries: int = 0,
+    ) -> SendResult: ...
+    @overload
+    def send(
+        self,
+        account: str,
+        message: Message | Composed,
+        *,
+        options: SendOptions | None = None,
+        dsn: DsnOptions | None = None,
+    ) -> StoredMessage: ...
+    def send(
+        self,
+        account: Account | str,
+        message: Message | Composed,
+        *,
+        on_partial: Literal["report", "raise"] = "report",
+        options: SendOptions | None = None,
+        dsn: DsnOptions | None = None,
+        retries: int = 0,
+    ) -> SendResult | StoredMessage:
+        """As `Mailwright.send`: to an account at once, to the name of a stored one through the outbox."""
+        if isinstance(account, str):
+            name = account
+            return self._run(lambda mail: mail.send(name, message, options=options, dsn=dsn))
+        direct = account
+        return self._run(lambda mail: mail.send(direct, message, on_partial=on_partial, dsn=dsn, retries=retries))
 
     def check(self, account: Account) -> CheckReport:
         """Resolves, connects, encrypts and signs in, without sending anything."""
         return self._run(lambda mail: mail.check(account))
 
+    def workspace(self, name: str) -> SyncOffice:
+        """The same calls in another workspace."""
+        return SyncOffice(self._opened().workspace(name), self._running())
+
     def close(self) -> None:
-        with self._handing_over:
-            mail, self._mail = self._mail, None
-        if mail is None or self._thread is None:
-            return
-        try:
-            asyncio.run_coroutine_threadsafe(mail.close(), self._loop).result()
-        finally:
-            self._loop.call_soon_threadsafe(self._loop.stop)
-            self._thread.join()
+        """Lets messages under way finish, says goodbye to the servers."""
+        mail, self._mail = self._mail, None
+        if mail is not None and self._thread is not None:
+            self._thread.close(mail.close())
 
     def __enter__(self) -> Self:
         mail = self._make()  # before there is a thread: it says no to wrong settings
-        started = threading.Event()
-        self._loop = loop = asyncio.new_event_loop()
-
-        def serve() -> None:
-            asyncio.set_event_loop(loop)
-            loop.call_soon(started.set)
-            loop.run_forever()
-            loop.run_until_complete(_cancel_the_rest())
-            loop.close()
-
-        self._thread = threading.Thread(target=serve, name="mailwright", daemon=True)
-        self._thread.start()
-        started.wait()
+        self._thread = LoopThread()
         self._mail = mail
+        try:
+            self._thread.run(mail.__aenter__())
+            if mail.keeps:
+                super().__init__(mail, self._thread)
+        except BaseException:
+            self.close()
+            raise
         return self
 
     def __exit__(
@@ -88,21 +105,10 @@ class SyncMailwright:
             raise Closed(hint="with Mailwright.sync() as mail: …")
         return self._mail
 
+    def _running(self) -> LoopThread:
+        self._opened()
+        assert self._thread is not None
+        return self._thread
+
     def _run(self, call: "Callable[[Mailwright], Coroutine[Any, Any, _Result]]") -> _Result:
-        with self._handing_over:
-            future = asyncio.run_coroutine_threadsafe(call(self._opened()), self._loop)
-        try:
-            return future.result()
-        except CancelledError:
-            raise Closed from None
-        except BaseException:
-            future.cancel()  # an interrupted caller takes its message out of the queue
-            raise
-
-
-async def _cancel_the_rest() -> None:
-    """Somebody waits for each of these in another thread, and would wait for ever."""
-    rest = asyncio.all_tasks() - {asyncio.current_task()}
-    for task in rest:
-        task.cancel()
-    await asyncio.gather(*rest, return_exceptions=True)
+        return self._running().run(call(self._opened()))

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from mailwright import Account, Closed, Mailwright, Message, Outgoing, PoolLimits
-from mailwright.connector import mailwright as module
+from mailwright.connector import pools as module
 from mailwright.devserver import DevServer, DevServerOptions, Failure
 
 MESSAGE = Message(to="bob@example.com", subject="Hello", text="Good morning")
@@ -81,8 +81,8 @@ async def test_pools_that_nobody_uses_are_forgotten_and_those_in_use_are_kept(se
             down = outgoing(server, ehlo_name=f"n{number}.example", source_address="192.0.2.1")
             with pytest.raises(ConnectionError):
                 await mail.send(Account("ann@example.org", down), MESSAGE)
-        assert len(mail._pools) <= 6
-        assert len(mail._by_identity) <= 6
-        assert kept in mail._pools
+        assert len(mail._pools._pools) <= 6
+        assert len(mail._pools._by_identity) <= 6
+        assert kept in mail._pools._pools
         await mail.send(Account("ann@example.org", kept), MESSAGE)
         assert server.connections == 1

@@ -55,6 +55,8 @@ def calls(kind: type) -> dict[str, inspect.Signature]:
 def test_every_call_is_there_with_the_same_parameters_and_the_same_result():
     plain, blocking = calls(Mailwright), calls(SyncMailwright)
     del plain["sync"]
+    # Each in its own manner: with async and without.
+    assert plain.pop("workspace").parameters == blocking.pop("workspace").parameters
     assert {"send", "check", "compose", "close"} <= set(plain)
     assert blocking == plain
 
@@ -212,7 +214,7 @@ def test_closing_waits_for_a_call_that_is_on_its_way_to_the_loop(monkeypatch):
                 assert held_up_or_closed.wait(20)
             return run(call, loop)
 
-        monkeypatch.setattr(mail, "_handing_over", Watched(), raising=False)
+        monkeypatch.setattr(mail._thread, "_handing_over", Watched())
         monkeypatch.setattr(asyncio, "run_coroutine_threadsafe", late)
         # It gets through or is refused; it is never lost between a loop that ends and one that has ended.
         with suppress(Closed):
