@@ -1,0 +1,1 @@
+"""The shapes of the HTTP API, and how they become the nouns of `model`."""
