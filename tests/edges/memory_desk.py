@@ -43,7 +43,14 @@ from mailwright.model.outbox import (
 )
 from mailwright.model.page import Page
 from mailwright.model.suppression import Suppression, SuppressionReason
-from mailwright.model.webhook import SigningSecret, WebhookAttempt, WebhookEndpoint, WebhookHealth, WebhookState, WebhookTask
+from mailwright.model.webhook import (
+    SigningSecret,
+    WebhookAttempt,
+    WebhookEndpoint,
+    WebhookHealth,
+    WebhookState,
+    WebhookTask,
+)
 from mailwright.model.workspace import SafeMode, Workspace, workspace_name
 from mailwright.reply import Phase, Reply
 from mailwright.secret import Secret
@@ -242,6 +249,13 @@ class Accounts:
         return record
 
 
+def _named(account: str) -> str:
+    """This desk has no default account."""
+    if not account:
+        raise InvalidInput("no account is named", field="account")
+    return account
+
+
 class Messages:
     def __init__(self, desk: MemoryDesk, shelf: Shelf, access: Access) -> None:
         self._desk, self._shelf, self._access = desk, shelf, access
@@ -254,7 +268,7 @@ class Messages:
     ) -> StoredMessage:
         if self._desk.fail is not None:
             raise self._desk.fail
-        record = await Accounts(self._shelf, self._access).get(account)
+        record = await Accounts(self._shelf, self._access).get(_named(account))
         options = options or SendOptions()
         content = f"{message!r} {options!r}"
         known = self._shelf.keys.get(options.idempotency_key)
@@ -318,7 +332,7 @@ class Messages:
         return stored
 
     async def send_many(self, account: str, submissions: Any, *, total: int = 0) -> Any:
-        record = await Accounts(self._shelf, self._access).get(account)
+        record = await Accounts(self._shelf, self._access).get(_named(account))
         job = BulkJob(
             new_id("blk"), self._access.workspace, record.name, BulkState.ACCEPTING, NOW, total, 0, 0, {"sent": 0}
         )

@@ -60,7 +60,7 @@ async def place(database_url):
 
 
 def settled(row):
-    return row["work"] in (Work.DONE, Work.HELD)
+    return row["work"] == Work.DONE
 
 
 async def test_tasks_are_run_and_settled_as_their_handlers_say(place):
@@ -75,7 +75,7 @@ async def test_tasks_are_run_and_settled_as_their_handlers_say(place):
     assert [(row["work"], row["outcome"]) for row in rows] == [
         (Work.DONE, "200"),
         (Work.SCHEDULED, "503"),
-        (Work.HELD, "410"),
+        (Work.DONE, "410"),
     ]
     assert abs(rows[1]["due"] / SECOND - 3600 - wall_clock() / SECOND) < 600
 
@@ -149,7 +149,7 @@ async def test_a_task_that_always_fails_ends_as_dead_with_its_reason(place):
     async with place.running(handler, max_attempts=3, backoff=Backoff(first=0.001, longest=0.001)):
         row = await place.until(name, settled)
     assert runs == 3
-    assert (row["work"], row["outcome"]) == (Work.HELD, "given up after 3 attempts: ValueError: poison")
+    assert (row["work"], row["outcome"]) == (Work.DONE, "given up after 3 attempts: ValueError: poison")
 
 
 async def test_a_task_that_killed_its_process_often_enough_is_not_run_again(place):
@@ -160,7 +160,7 @@ async def test_a_task_that_killed_its_process_often_enough_is_not_run_again(plac
 
     async with place.running(handler, max_attempts=3):
         row = await place.until(name, settled)
-    assert (row["work"], row["outcome"]) == (Work.HELD, "given up after 3 attempts: last words")
+    assert (row["work"], row["outcome"]) == (Work.DONE, "given up after 3 attempts: last words")
 
 
 async def test_what_a_dead_process_left_goes_through_the_rules_of_its_lane(place):

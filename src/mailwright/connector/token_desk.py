@@ -2,13 +2,12 @@
 
 import asyncio
 import time
-from typing import NamedTuple
 
 from mailwright.connector.clock import now
-from mailwright.connector.offices.parts import Parts
+from mailwright.connector.offices.parts import KnownToken, Parts
 from mailwright.connector.offices.tokens import PREFIX, TokensOffice, access_of, token_hash
 from mailwright.errors import StoreError, Unauthenticated
-from mailwright.model.access import Access, Action, ApiToken
+from mailwright.model.access import Access, Action
 from mailwright.model.changes import TokensUsed
 from mailwright.secret import Secret
 from mailwright.store.commit import commit
@@ -21,16 +20,9 @@ _MANY = 10_000
 _HINT = "Authorization: Bearer mw_…"
 
 
-class _Known(NamedTuple):
-    token: ApiToken
-    read_at: float
-
-
 class TokenDesk:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
-        #: by hash: a secret is nowhere kept, not even here
-        self._known: dict[bytes, _Known] = {}
         self._used: dict[str, int] = {}
 
     async def authenticate(self, secret: str) -> Access:
@@ -39,7 +31,7 @@ class TokenDesk:
         if not secret.startswith(PREFIX):
             raise Unauthenticated(hint=_HINT)
         digest = token_hash(secret)
-        known = self._known.get(digest)
+        known = self._parts.known_tokens.get(digest)
         if known is None or time.monotonic() - known.read_at > FRESH_SECONDS:
             known = await self._look_up(digest)
         token, at = known.token, now()
@@ -48,20 +40,16 @@ class TokenDesk:
         self._used[token.id] = at
         return access_of(token)
 
-    async def _look_up(self, digest: bytes) -> _Known:
+    async def _look_up(self, digest: bytes) -> KnownToken:
         # By its hash, in an index: how long that takes says nothing about the secret.
         token = await self._parts.database.read(lambda conn: token_by_hash(conn, digest))
         if token is None:
-            self._known.pop(digest, None)
+            self._parts.known_tokens.pop(digest, None)
             raise Unauthenticated(hint=_HINT)
-        if len(self._known) >= _MANY:
-            self._known.clear()
-        known = self._known[digest] = _Known(token, time.monotonic())
+        if len(self._parts.known_tokens) >= _MANY:
+            self._parts.known_tokens.clear()
+        known = self._parts.known_tokens[digest] = KnownToken(token, time.monotonic())
         return known
-
-    def forget(self) -> None:
-        """Something was revoked here."""
-        self._known.clear()
 
     async def first_token(self) -> Secret | None:
         """A token for everything, when there is none at all yet: the first start prints it."""

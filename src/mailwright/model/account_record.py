@@ -1,5 +1,6 @@
 """An account as it is kept: the account itself and what the outbox may do with it."""
 
+import math
 import re
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -24,6 +25,18 @@ class SendLimits:
             raise InvalidAccount("the rate is greater than 0", field="limits.messages_per_second")
         if self.concurrency is not None and not 0 < self.concurrency <= 10_000:
             raise InvalidAccount("the concurrency is between 1 and 10000", field="limits.concurrency")
+
+
+#: Microseconds' worth of messages that may leave at once. Claimed is not yet sent: with half a second's worth in a
+#: burst and half a second of delay on the way, no second at the server sees more than twice the rate.
+_BURST_US = 500_000
+
+
+def lane_rate(per_second: float) -> tuple[int, int]:
+    """Microseconds between two messages, rounded so that never more than the rate leaves, and how far a message may be
+    ahead of them: a burst of half a second's worth, of one message at least."""
+    interval = math.ceil(1_000_000 / per_second)
+    return interval, max(0, _BURST_US - interval)
 
 
 #: What providers state or are known to allow, as a start: the operator's contract may say more.

@@ -299,7 +299,7 @@ class PutWebhookHealth:
 
 @dataclass(frozen=True, slots=True)
 class ReplayTasks:
-    """Settled deliveries of an endpoint are due again; by id, or all since a moment (microseconds). Answers how many."""
+    """Settled deliveries of an endpoint are due again: by id, or all since a moment (microseconds)."""
 
     workspace: str
     lane: str

@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import Connection, Table, delete, select, update
 
 from mailwright.errors import AlreadyExists, NotFound, WrongState
-from mailwright.model.account_record import SendLimits
+from mailwright.model.account_record import SendLimits, lane_rate
 from mailwright.model.changes import (
     DropAccount,
     DropWebhook,
@@ -138,7 +138,8 @@ def _put(connection: Connection, table: Table, values: Values, expected: int, wh
 
 
 def _put_lane(connection: Connection, id_: str, limits: SendLimits, *, paused: bool) -> None:
-    interval, burst = _rate(limits)
+    rate = limits.messages_per_second
+    interval, burst = lane_rate(rate) if rate is not None else (None, 0)
     values: dict[str, Any] = {
         "paused": paused,
         "interval_us": interval,
@@ -148,11 +149,3 @@ def _put_lane(connection: Connection, id_: str, limits: SendLimits, *, paused: b
     if connection.execute(update(lane).where(lane.c.id == id_).values(values)).rowcount:
         return
     insert_new(connection, lane, {"id": id_, "blocked_until": 0, "arrival_us": 0, **values})
-
-
-def _rate(limits: SendLimits) -> tuple[int | None, int]:
-    """Rounded so that never more than the limit leaves. A burst is half a second's worth, of one message at least."""
-    if limits.messages_per_second is None:
-        return None, 0
-    interval = max(1, -int(-_SECOND // limits.messages_per_second))
-    return interval, max(0, _BURST_US - interval)

@@ -31,7 +31,12 @@ _SQLITE_WRITER = (
 _SQLITE_READER = ("PRAGMA cache_size = -8192", "PRAGMA query_only = ON")
 
 _POSTGRES_EACH = "-c statement_timeout=0 -c timezone=UTC"
-_POSTGRES_WRITER = "-c synchronous_commit=on -c default_transaction_isolation=read\\ committed"
+# A node that sleeps in the middle of a transaction would keep its rows from everybody for as long as it sleeps, and
+# with them the leases that end meanwhile.
+_POSTGRES_WRITER = (
+    "-c synchronous_commit=on -c default_transaction_isolation=read\\ committed"
+    " -c idle_in_transaction_session_timeout=10s"
+)
 # A reader sees one moment, however many statements it makes of it.
 _POSTGRES_READER = "-c default_transaction_read_only=on -c default_transaction_isolation=repeatable\\ read"
 

@@ -33,9 +33,8 @@ def moment_or_none(microseconds: int) -> datetime | None:
     return moment_of(microseconds) if microseconds else None
 
 
-def json_text(value: object) -> str:
-    # ASCII: whatever the value holds, halves of characters included, the database can keep it.
-    return json.dumps(value, separators=(",", ":"))
+#: ASCII: whatever the value holds, halves of characters included, the database can keep it.
+json_text = json.JSONEncoder(separators=(",", ":")).encode
 
 
 def workspace_row(workspace: Workspace) -> Values:

@@ -11,8 +11,10 @@ from mailwright.errors import StoreError
 
 # SQLSTATEs: serialization failure, deadlock, lock not available; nothing of the transaction is left.
 _AGAIN = frozenset({"40001", "40P01", "55P03"})
+#: the transaction did nothing for so long that the server gave it up, and the connection with it
+_SLEPT = "25P03"
 # A server that is stopped, starts, or has no connection to spare.
-_ELSEWHERE = frozenset({"57P01", "57P02", "57P03", "53300"})
+_ELSEWHERE = frozenset({"57P01", "57P02", "57P03", "53300", _SLEPT})
 #: for who writes: another server took over, and this one is a standby now
 _READ_ONLY = "25006"
 _SQLITE_BUSY = frozenset({5, 6})  # SQLITE_BUSY, SQLITE_LOCKED
@@ -55,6 +57,8 @@ def surely_rolled_back(error: DBAPIError) -> bool:
     """
     if isinstance(error.orig, sqlite3.Error):
         return _primary_code(error.orig) in _SQLITE_BUSY | {_SQLITE_FULL}
+    if sqlstate(error) == _SLEPT:
+        return True
     return bool(sqlstate(error)) and not error.connection_invalidated and sqlstate(error)[:2] not in ("08", "57")
 
 

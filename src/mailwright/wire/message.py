@@ -118,7 +118,7 @@ class SubmissionIn(Wire):
 class SendIn(SubmissionIn, kw_only=True):
     """A message, the account that sends it, and what is said about the sending. Either `message` or `raw`."""
 
-    account: Annotated[str, Meta(min_length=1, max_length=100)]
+    account: Annotated[str, Meta(max_length=100, description="That of the operator's choice when left out.")] = ""
     dsn: DsnIn | None = None
 
 

@@ -117,7 +117,7 @@ class RemovedView(View):
 
 
 class BulkQuery(Wire):
-    account: Annotated[str, Meta(min_length=1, max_length=100)]
+    account: Annotated[str, Meta(max_length=100, description="That of the operator's choice when left out.")] = ""
     total: Annotated[int, Meta(ge=0, description="How many will come, for the progress; 0: not known.")] = 0
 
 

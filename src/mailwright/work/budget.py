@@ -4,14 +4,7 @@ Its whole memory is one time, `arrival_us`: when the next message would come if 
 by `burst_us`. Kept in the row of the lane and changed in the transaction that claims, so that it holds over all nodes.
 """
 
-import math
 from typing import NamedTuple
-
-from mailwright.work.clock import SECOND
-
-#: What may leave at once. Claimed is not yet sent: with half a second's worth in a burst and half a second of delay on
-#: the way, no second at the server sees more than twice the rate.
-_BURST_US = SECOND // 2
 
 
 class LaneLimits(NamedTuple):
@@ -24,12 +17,6 @@ class LaneLimits(NamedTuple):
     concurrency: int | None
     #: how many are leased now; counted only where there is a limit
     leased: int
-
-
-def lane_rate(per_second: float) -> tuple[int, int]:
-    """`interval_us` and `burst_us` for a rate: a burst of half a second's worth, of one message at least."""
-    interval = math.ceil(SECOND / per_second)
-    return interval, max(0, _BURST_US - interval)
 
 
 def allowance(limits: LaneLimits, now: int, wanted: int) -> int:

@@ -44,7 +44,7 @@ class Retry(NamedTuple):
 
 
 class Dead(NamedTuple):
-    """It is given up, and waits for a person: no more attempts by itself."""
+    """It is given up: no more attempts by itself."""
 
     reason: str
 

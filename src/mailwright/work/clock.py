@@ -6,7 +6,6 @@ here by a clock that nobody sets.
 """
 
 import time
-from datetime import datetime
 
 SECOND = 1_000_000
 
@@ -25,7 +24,3 @@ def wall_clock() -> int:
 def steady_clock() -> float:
     """Seconds since some moment; it goes on while the machine sleeps, where the system has such a clock."""
     return time.clock_gettime(_STEADY)
-
-
-def microseconds(moment: datetime) -> int:
-    return round(moment.timestamp() * SECOND)

@@ -138,7 +138,7 @@ def _back(held: Held, outcome: Outcome) -> Back:
         case Retry(wait_seconds, text):
             return Back(held.id, held.token, Work.SCHEDULED, round(wait_seconds * SECOND), _storable(text))
         case Dead(reason):
-            return Back(held.id, held.token, Work.HELD, 0, _storable(reason))
+            return Back(held.id, held.token, Work.DONE, 0, _storable(reason))
 
 
 def _storable(text: str) -> str:

@@ -143,7 +143,6 @@ async def test_a_token_works_until_it_is_revoked(service, office):
     access = await service.tokens.authenticate(made.secret.reveal())
     assert (access.actions, access.workspace, access.everywhere) == ({Action.SEND}, "default", False)
     await office.tokens.revoke(made.token.id)
-    service.tokens.forget()
     with pytest.raises(Unauthenticated):
         await service.tokens.authenticate(made.secret.reveal())
 

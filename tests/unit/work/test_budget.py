@@ -1,6 +1,7 @@
 from hypothesis import given, strategies as st
 
-from mailwright.work.budget import LaneLimits, allowance, charged, lane_rate
+from mailwright.model.account_record import lane_rate
+from mailwright.work.budget import LaneLimits, allowance, charged
 from mailwright.work.clock import SECOND
 
 NOW = 1_800_000_000 * SECOND

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import settings, strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
+from mailwright.model.account_record import lane_rate
 from mailwright.store.schema import Work
-from mailwright.work.budget import lane_rate
 from mailwright.work.claimed import Dead, Done, Held, Retry, Settlement
 from mailwright.work.clock import SECOND
 from tests.unit.work.kernel import START, bench_on
@@ -199,7 +199,7 @@ def machine(bench, run):
                 case Done():
                     return replace(row, work=Work.DONE)
                 case _:
-                    return replace(row, work=Work.HELD)
+                    return replace(row, work=Work.DONE)
 
         def holds(self, fence):
             row = self.rows[fence.id]

@@ -3,9 +3,9 @@ from collections import Counter
 import pytest
 from sqlalchemy import text
 
+from mailwright.model.account_record import lane_rate
 from mailwright.store.database import Database
 from mailwright.store.schema import Work, delivery, task
-from mailwright.work.budget import lane_rate
 from mailwright.work.claimed import Dead, Done, Held, Retry, Settlement
 from mailwright.work.clock import SECOND
 from mailwright.work.queue import Queue, _Settling, statements_for
@@ -254,7 +254,7 @@ async def test_a_dead_task_stays_with_its_reason_and_out_of_the_queue(bench):
     await bench.advance(10**6)
     assert await claim(queue, bench) == []
     kept = await bench.look(one.id)
-    assert (kept["work"], kept["outcome"]) == (Work.HELD, "410 gone")
+    assert (kept["work"], kept["outcome"]) == (Work.DONE, "410 gone")
     assert kept["settled_at"] < bench.now
 
 

@@ -73,7 +73,7 @@ class MessagesOffice(OfficePart):
         self, account: str, message: Message | Composed, options: SendOptions | None, dsn: DsnOptions | None
     ) -> str:
         self._access.require(Action.SEND)
-        self._see(account)
+        account = self._sender(account)
         request = Request(message, options or SendOptions(), dsn)
         id = await self._parts.acceptance.accept(self._workspace, account, request)
         self._parts.wake.hint()
@@ -81,7 +81,7 @@ class MessagesOffice(OfficePart):
 
     async def send_many(self, account: str, submissions: Submissions, *, total: int = 0) -> AsyncIterator[BulkItem]:
         self._access.require(Action.SEND)
-        self._see(account)
+        account = self._sender(account)
         async for item in Bulk(self._parts, self._access).run(account, submissions, total=total):
             yield item
 
@@ -219,9 +219,16 @@ class MessagesOffice(OfficePart):
             lambda conn: messages_by_ids(conn, self._workspace, ids, accounts=self._access.accounts)
         )
 
-    def _see(self, account: str) -> None:
-        if not self._access.sees(account):
-            raise NotFound(f"there is no account {account!r}", field="account")
+    def _sender(self, account: str) -> str:
+        """The account that was named, else the one that the operator chose for such messages."""
+        chosen = account or self._parts.settings.default_account
+        if not chosen:
+            raise InvalidInput(
+                "no account is named", field="account", hint="name one; the operator may set default_account"
+            )
+        if not self._access.sees(chosen):
+            raise NotFound(f"there is no account {chosen!r}", field="account")
+        return chosen
 
 
 def _parts_of(filter: MessageFilter) -> dict[str, Any]:

@@ -92,6 +92,7 @@ class TokensOffice(OfficePart):
         if not mine:
             raise NotFound("there is no such token", field="id")
         await self._commit(RevokeToken(id, now()), self._audited("token.revoke", id))
+        self._parts.known_tokens.clear()
 
 
 def access_of(token: ApiToken) -> Access:
