@@ -115,6 +115,10 @@ class Settings(BaseSettings):
     concurrent_requests: int = Field(
         default=256, gt=0, description="Requests of one token that may be under way at once, on each node."
     )
+    default_account: str = Field(
+        default="",
+        description="The name of the account that sends what names none, in each workspace that has it.",
+    )
     courier_window: int = Field(default=600, gt=0, description="Messages that a node has in its hands at once.")
     lease_seconds: float = Field(
         default=60.0, ge=2, description="After this long the work of a node that died is done by another."

@@ -2,7 +2,17 @@
 
 from enum import IntEnum
 
-from mailwright.errors import InvalidInput, MailwrightError, PartlySent, SendError, Uncertain
+from mailwright.errors import (
+    EgressFailed,
+    InvalidInput,
+    LimitExceeded,
+    MailwrightError,
+    NotAllowed,
+    PartlySent,
+    SendError,
+    Uncertain,
+)
+from mailwright.model.outbox import MessageState
 
 
 class ExitCode(IntEnum):
@@ -20,6 +30,12 @@ class ExitCode(IntEnum):
     UNCERTAIN = 5
     #: some recipients were refused, the others have the message
     PARTLY_SENT = 6
+    #: the service cannot be reached, or has too much to do; trying again later may help
+    UNAVAILABLE = 7
+    #: the token is missing, not valid, or does not allow this
+    NOT_ALLOWED = 8
+    #: of several things that were asked for, some were done and others were not
+    PARTLY_DONE = 9
     #: interrupted from the keyboard
     INTERRUPTED = 130
 
@@ -34,5 +50,24 @@ def exit_code_of(error: MailwrightError) -> ExitCode:
             return ExitCode.TRY_AGAIN if error.temporary else ExitCode.NOT_SENT
         case InvalidInput():
             return ExitCode.USAGE
+        case EgressFailed() | LimitExceeded():
+            return ExitCode.UNAVAILABLE
+        case NotAllowed():
+            return ExitCode.NOT_ALLOWED
         case _:
             return ExitCode.ERROR
+
+
+def exit_code_of_state(state: MessageState) -> ExitCode:
+    """For commands that wait for a message."""
+    match state:
+        case MessageState.SENT:
+            return ExitCode.OK
+        case MessageState.PARTLY_SENT:
+            return ExitCode.PARTLY_SENT
+        case MessageState.UNCERTAIN:
+            return ExitCode.UNCERTAIN
+        case MessageState.QUEUED | MessageState.SENDING:
+            return ExitCode.TRY_AGAIN
+        case _:
+            return ExitCode.NOT_SENT

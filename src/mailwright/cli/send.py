@@ -1,27 +1,28 @@
 """`mailwright send`: one message, all its fields, now."""
 
+import inspect
 import os
 import sys
-from dataclasses import dataclass, fields
-from datetime import datetime
+from collections.abc import Mapping
+from dataclasses import fields
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
 from mailwright.cli import connection as options
 from mailwright.cli.exit_codes import exit_code_of
+from mailwright.cli.office_command import set_parameters
 from mailwright.cli.output import busy, console, print_error, print_json, safe
+from mailwright.cli.send_queue import queue_parameters, queued_of, send_queued
+from mailwright.cli.written import Written
 from mailwright.connector import Mailwright
-from mailwright.errors import InvalidBody, InvalidHeader, InvalidInput, MailwrightError
-from mailwright.files.local import attachment_from_file
-from mailwright.mime.prebuilt import prebuilt
+from mailwright.errors import InvalidInput, MailwrightError
 from mailwright.model.account import Account
-from mailwright.model.address import Address, mailboxes
-from mailwright.model.address_syntax import parse_address, parse_recipients
-from mailwright.model.attachment import Attachment
+from mailwright.model.address import Address
+from mailwright.model.address_syntax import parse_address
 from mailwright.model.delivery import Composed, DsnNotify, DsnOptions, DsnReturn, SendResult
-from mailwright.model.message import AutoSubmitted, Message, Priority, Unsubscribe
+from mailwright.model.message import AutoSubmitted, Message, Priority
 from mailwright.model.security import PortPolicy
 
 _MESSAGE = "Message"
@@ -34,7 +35,7 @@ def _option(name: str, text: str, panel: str, **more: str | bool) -> typer.model
     return info
 
 
-def send(
+def _send_now(
     *,
     to: Annotated[list[str], _option("--to", "Recipients; several in one text or several times.", _MESSAGE)] = [],  # noqa: B006 - typer
     cc: Annotated[list[str], _option("--cc", "Recipients of copies.", _MESSAGE)] = [],  # noqa: B006
@@ -104,7 +105,6 @@ def send(
     timeout_ms: options.TimeoutMs = None,
     chunking: options.Chunking = False,
 ) -> None:
-    """Send one message now and print what the server said."""
     # A dry run signs in nowhere: a password that lies around in the environment needs no user name there.
     environment = {} if dry_run and not username else dict(os.environ)
     try:
@@ -129,40 +129,37 @@ def send(
                 chunking=chunking,
             ),
         )
-        dsn = DsnOptions(tuple(notify), dsn_return, envelope_id) if notify or dsn_return or envelope_id else None
-        written = _Written(
-            to=to,
-            cc=cc,
-            bcc=bcc,
-            from_name=from_name,
-            reply_to=reply_to,
-            subject=subject,
-            text=text,
-            text_file=text_file,
-            html=html,
-            html_file=html_file,
-            plain_only=plain_only,
-            attach=attach,
-            inline=inline,
-            priority=priority,
-            header=header,
-            in_reply_to=in_reply_to,
-            references=references,
-            message_id=message_id,
-            date=date,
-            unsubscribe_url=unsubscribe_url,
-            unsubscribe_mailto=unsubscribe_mailto,
-            one_click=one_click,
-            auto_submitted=auto_submitted,
-            envelope_from=envelope_from,
-        )
-        message = written.message() if raw is None else written.around(raw, account, dsn)
+        written, dsn = _written(locals())
+        message = written.message() if raw is None else written.around(raw, account.address, dsn)
         result = _deliver(account, message, dsn, on_partial, dry_run=dry_run)
     except MailwrightError as error:
         print_error(error, as_json=as_json)
         raise typer.Exit(exit_code_of(error)) from None
     if result is not None:
         _print_result(result, as_json=as_json)
+
+
+def send(**given: Any) -> None:
+    """Send one message now and print what the server said; or with --queue, put it into the outbox."""
+    try:
+        queued, where, output = queued_of(given, _OF_SEND)
+    except MailwrightError as error:
+        print_error(error, as_json=given["as_json"])
+        raise typer.Exit(exit_code_of(error)) from None
+    if queued is None:
+        _send_now(**given)
+    else:
+        send_queued(queued, where, output, given=given, make=_written)
+
+
+_OF_SEND = inspect.signature(_send_now).parameters
+set_parameters(send, [*_OF_SEND.values(), *queue_parameters(_OF_SEND)])
+
+
+def _written(given: Mapping[str, Any]) -> tuple[Written, DsnOptions | None]:
+    notify, returns, envelope_id = given["notify"], given["dsn_return"], given["envelope_id"]
+    dsn = DsnOptions(tuple(notify), returns, envelope_id) if notify or returns or envelope_id else None
+    return Written(**{part.name: given[part.name] for part in fields(Written)}), dsn
 
 
 def _sender(from_: str, username: str) -> Address:
@@ -186,127 +183,6 @@ def _deliver(
             return None
         with busy(f"sending {len(composed.content)} bytes to {account.outgoing.host} …"):
             return mail.send(account, composed, on_partial=on_partial)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Written:
-    """The message as it was written on the command line."""
-
-    to: list[str]
-    cc: list[str]
-    bcc: list[str]
-    from_name: str
-    reply_to: list[str]
-    subject: str
-    text: str | None
-    text_file: Path | None
-    html: str | None
-    html_file: Path | None
-    plain_only: bool
-    attach: list[Path]
-    inline: list[str]
-    priority: Priority
-    header: list[str]
-    in_reply_to: str
-    references: str
-    message_id: str
-    date: str
-    unsubscribe_url: str
-    unsubscribe_mailto: str
-    one_click: bool
-    auto_submitted: AutoSubmitted | None
-    envelope_from: str | None
-
-    def message(self) -> Message:
-        has_body = self.html is not None or self.html_file is not None or bool(self.attach)
-        return Message(
-            to=self.to,
-            cc=self.cc,
-            bcc=self.bcc,
-            from_name=self.from_name,
-            reply_to=self.reply_to,
-            subject=self.subject,
-            text=_body("text", self.text, self.text_file, or_stdin=not has_body),
-            html=_body("html", self.html, self.html_file),
-            plain_only=self.plain_only,
-            attachments=[*map(attachment_from_file, self.attach), *map(_inline, self.inline)],
-            priority=self.priority,
-            headers=[_header(line) for line in self.header],
-            in_reply_to=self.in_reply_to,
-            references=self.references,
-            message_id=self.message_id,
-            date=_date(self.date),
-            unsubscribe=_unsubscribe(self.unsubscribe_url, self.unsubscribe_mailto, one_click=self.one_click),
-            auto_submitted=self.auto_submitted,
-            envelope_from=self.envelope_from,
-        )
-
-    def around(self, raw: Path, account: Account, dsn: DsnOptions | None) -> Composed:
-        """The envelope around a finished message, which nothing else here may change."""
-        for part in fields(self):
-            value = getattr(self, part.name)
-            if part.name not in _ENVELOPE and value not in (None, "", [], False, Priority.NORMAL):
-                option = part.name.replace("_", "-")
-                raise InvalidInput(f"--{option} cannot change a finished message", field="raw")
-        sender: Address | None = account.address
-        if self.envelope_from is not None:
-            sender = parse_address(self.envelope_from, field="envelope_from") if self.envelope_from else None
-        recipients = parse_recipients([*self.to, *self.cc, *self.bcc], field="to")
-        unique = {address.spec: address for address in mailboxes(recipients)}
-        return prebuilt(_read_bytes(raw, "raw"), sender=sender, recipients=tuple(unique.values()), dsn=dsn)
-
-
-#: what stands outside the message
-_ENVELOPE = frozenset({"to", "cc", "bcc", "envelope_from"})
-
-
-def _body(field: str, given: str | None, path: Path | None, *, or_stdin: bool = False) -> str | None:
-    if given is not None and path is not None:
-        raise InvalidInput(f"--{field} and --{field}-file exclude each other", field=field)
-    if given is None and path is None and or_stdin and not sys.stdin.isatty():
-        path = Path("-")
-    if path is None:
-        return given
-    try:
-        return _read_bytes(path, field).decode("utf-8")
-    except UnicodeDecodeError:
-        raise InvalidBody(f"{str(path)!r} is not UTF-8", field=field) from None
-
-
-def _read_bytes(path: Path, field: str) -> bytes:
-    try:
-        return sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()
-    except OSError as error:
-        raise InvalidBody(f"cannot read {str(path)!r}: {error.strerror}", field=field) from None
-
-
-def _inline(option: str) -> Attachment:
-    content_id, equals, path = option.partition("=")
-    if not equals or not content_id:
-        raise InvalidInput("expected CID=FILE", field="inline", hint="--inline logo=logo.png for cid:logo")
-    return attachment_from_file(path, content_id=content_id)
-
-
-def _header(line: str) -> tuple[str, str]:
-    name, colon, value = line.partition(":")
-    if not colon:
-        raise InvalidHeader("a header is written NAME: VALUE", field="header")
-    return name, value.strip()
-
-
-def _date(text: str) -> datetime | None:
-    if not text:
-        return None
-    try:
-        return datetime.fromisoformat(text)
-    except ValueError:
-        raise InvalidInput(f"{text!r} is no date", field="date", hint="as 2026-01-31T09:00:00+01:00") from None
-
-
-def _unsubscribe(url: str, mailto: str, *, one_click: bool) -> Unsubscribe | None:
-    if not (url or mailto or one_click):
-        return None
-    return Unsubscribe(url, parse_address(mailto, field="unsubscribe.mailto") if mailto else None, one_click)
 
 
 def _print_message(composed: Composed) -> None:
