@@ -13,187 +13,78 @@ import ast
 import inspect
 import re
 import sys
-import tomllib
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from functools import cache
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
-import typer
+# As a program, not as a module: the folder above is not where Python looks.
+sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import mailwright
-from mailwright import cli, errors
+from mailwright import errors
 from mailwright.protocol import quirks
-from mailwright.settings import Settings
-
-ROOT = Path(__file__).parents[1]
-SOURCE = ROOT / "src" / "mailwright"
-#: what a code host shows of a code block without a scroll bar
-WIDTH = 100
+from scripts.commands import commands_table, group_text, options_text, settings_table, shared_text
+from scripts.service import SERVICE_MAKERS, http_status
+from scripts.source import (
+    ROOT,
+    SOURCE,
+    WIDTH,
+    Undocumented,
+    arguments_of,
+    class_of,
+    code,
+    comment_above,
+    fields_of,
+    first_line,
+    methods_of,
+    module_of,
+    sentence_of,
+    table,
+)
 
 _PART = re.compile(
-    r"(?P<head><!-- generated: (?P<name>[a-z-]+)(?: (?P<argument>[^>]+?))? -->\n).*?(?P<tail><!-- end -->)", re.DOTALL
+    r"(?P<head><!-- generated: (?P<name>[a-z0-9-]+)(?: (?P<argument>[^>]+?))? -->\n).*?(?P<tail><!-- end -->)",
+    re.DOTALL,
 )
 _QUIRK_COMMENT = re.compile(r"# QUIRK (?P<name>[a-z_]+): (?P<text>.+)")
-
-# How the types of settings are called for people.
-_TYPES = {"<class 'str'>": "text", "tuple[str, ...]": "list of text"}
-
-# Fields whose name says all that their class needs to know; readers want to know a little more.
-SENTENCES: dict[str, dict[str, str]] = tomllib.loads((ROOT / "scripts" / "sentences.toml").read_text())
-
-
-class Undocumented(Exception):
-    """Something public has no sentence."""
-
-
-# --- reading the source -------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Part:
-    """A field, argument, property or member of a class, as its source says it."""
-
-    name: str
-    type: str
-    default: str
-    sentence: str
-
-
-@cache
-def _module(dotted: str) -> tuple[ast.Module, list[str]]:
-    path = SOURCE.parent / Path(*dotted.split("."))
-    file = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
-    text = file.read_text()
-    return ast.parse(text), text.splitlines()
-
-
-def _class(dotted: str) -> tuple[ast.ClassDef, list[str]]:
-    module, _, name = dotted.rpartition(".")
-    tree, lines = _module(module)
-    for node in tree.body:
-        if isinstance(node, ast.ClassDef) and node.name == name:
-            return node, lines
-    raise Undocumented(f"there is no class {dotted}")
-
-
-def _comment_above(node: ast.stmt, lines: list[str]) -> str:
-    """The `#:` lines right above a field."""
-    found: list[str] = []
-    index = node.lineno - 2
-    while index >= 0 and lines[index].strip().startswith("#:"):
-        found.insert(0, lines[index].strip().removeprefix("#:").strip())
-        index -= 1
-    # Numbers of the checklist are for developers.
-    return re.sub(r" \(checklist [\d, to]+\)", "", " ".join(found))
-
-
-def _sentence(owner: str, name: str, found: str) -> str:
-    ours = SENTENCES.get(owner, {}).get(name, "")
-    if found and ours:
-        raise Undocumented(f"{owner}.{name} explains itself: take it out of scripts/sentences.toml")
-    if not found and not ours:
-        raise Undocumented(f"{owner}.{name}: write a #: comment above it, or a sentence in scripts/sentences.toml")
-    return found or ours
-
-
-def _fields(dotted: str) -> list[Part]:
-    node, lines = _class(dotted)
-    return [
-        Part(
-            item.target.id,
-            ast.unparse(item.annotation),
-            ast.unparse(item.value) if item.value else "",
-            _comment_above(item, lines),
-        )
-        for item in node.body
-        if isinstance(item, ast.AnnAssign) and isinstance(item.target, ast.Name) and not item.target.id.startswith("_")
-    ]
-
-
-def _methods(dotted: str) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
-    node, _ = _class(dotted)
-    for item in node.body:
-        if isinstance(item, ast.FunctionDef | ast.AsyncFunctionDef):
-            yield item
-
-
-def _arguments(dotted: str) -> list[Part]:
-    """The arguments of a constructor, explained by the fields of the same name."""
-    init = next((item for item in _methods(dotted) if item.name == "__init__"), None)
-    if init is None:
-        return _fields(dotted)
-    explained = {part.name: part.sentence for part in _fields(dotted)}
-    plain = init.args.args[1:]
-    defaults = [None] * (len(plain) - len(init.args.defaults)) + list(init.args.defaults)
-    return [
-        Part(
-            item.arg,
-            ast.unparse(item.annotation) if item.annotation else "",
-            ast.unparse(default) if default else "",
-            explained.get(item.arg, ""),
-        )
-        for item, default in [
-            *zip(plain, defaults, strict=True),
-            *zip(init.args.kwonlyargs, init.args.kw_defaults, strict=True),
-        ]
-    ]
-
-
-def _first_line(node: ast.AST) -> str:
-    return (ast.get_docstring(node) or "").partition("\n\n")[0].replace("\n", " ")  # type: ignore[arg-type]
-
-
-# --- writing Markdown ---------------------------------------------------------------------------------------------
-
-
-def _code(text: str) -> str:
-    return f"`{text}`" if text else ""
-
-
-def _table(heads: list[str], rows: list[list[str]]) -> str:
-    lines = [heads, ["---"] * len(heads), *([cell.replace("|", "\\|") for cell in row] for row in rows)]
-    return "".join("| " + " | ".join(line) + " |\n" for line in lines).replace("|  |", "| |").replace("|  |", "| |")
 
 
 def arguments_table(dotted: str) -> str:
     owner = dotted.rpartition(".")[2]
     rows = [
         [
-            _code(part.name),
-            _code(part.type),
-            _code(part.default) or "required",
-            _sentence(owner, part.name, part.sentence),
+            code(part.name),
+            code(part.type),
+            code(part.default) or "required",
+            sentence_of(owner, part.name, part.sentence),
         ]
-        for part in _arguments(dotted)
+        for part in arguments_of(dotted)
     ]
-    return _table(["argument", "type", "default", "meaning"], rows)
+    return table(["argument", "type", "default", "meaning"], rows)
 
 
 def fields_table(dotted: str) -> str:
     """What a value holds: its fields, then its properties."""
     owner = dotted.rpartition(".")[2]
     rows = [
-        [_code(part.name), _code(part.type), _sentence(owner, part.name, part.sentence)] for part in _fields(dotted)
+        [code(part.name), code(part.type), sentence_of(owner, part.name, part.sentence)] for part in fields_of(dotted)
     ]
-    for item in _methods(dotted):
+    for item in methods_of(dotted):
         if any(ast.unparse(mark) == "property" for mark in item.decorator_list) and not item.name.startswith("_"):
             returned = ast.unparse(item.returns) if item.returns else ""
-            rows.append([_code(item.name), _code(returned), _sentence(owner, item.name, _first_line(item))])
-    return _table(["name", "type", "meaning"], rows)
+            rows.append([code(item.name), code(returned), sentence_of(owner, item.name, first_line(item))])
+    return table(["name", "type", "meaning"], rows)
 
 
 def members_table(dotted: str) -> str:
     """The values of an enumeration."""
     owner = dotted.rpartition(".")[2]
-    node, lines = _class(dotted)
+    node, lines = class_of(dotted)
     rows = [
-        [_code(str(ast.literal_eval(item.value))), _sentence(owner, item.targets[0].id, _comment_above(item, lines))]
+        [code(str(ast.literal_eval(item.value))), sentence_of(owner, item.targets[0].id, comment_above(item, lines))]
         for item in node.body
         if isinstance(item, ast.Assign) and isinstance(item.targets[0], ast.Name)
     ]
-    return _table(["value", "meaning"], rows)
+    return table(["value", "meaning"], rows)
 
 
 def error_classes() -> list[type[errors.MailwrightError]]:
@@ -208,9 +99,10 @@ def errors_table(_: str) -> str:
         meaning = (kind.__doc__ or "").partition("\n")[0]
         if not meaning or kind.__dict__.get("code") is None:
             raise Undocumented(f"{kind.__name__} needs a code and a docstring of its own")
-        parents = ", ".join(_code(parent.__name__) for parent in kind.__bases__)
-        rows.append([_code(kind.code), _code(kind.__name__), parents, _temporary(kind), meaning])
-    return _table(["code", "class", "is a", "try again?", "meaning"], rows)
+        parents = ", ".join(code(parent.__name__) for parent in kind.__bases__)
+        status = code(str(http_status(kind)))
+        rows.append([code(kind.code), code(kind.__name__), parents, _temporary(kind), status, meaning])
+    return table(["code", "class", "is a", "try again?", "HTTP", "meaning"], rows)
 
 
 def _temporary(kind: type[errors.MailwrightError]) -> str:
@@ -223,71 +115,24 @@ def _temporary(kind: type[errors.MailwrightError]) -> str:
 
 
 def quirks_table(_: str) -> str:
-    node, lines = _class("mailwright.protocol.quirks.Quirk")
+    node, lines = class_of("mailwright.protocol.quirks.Quirk")
     rows = []
     for item in node.body:
         if isinstance(item, ast.Assign):
             quirk = quirks.Quirk(ast.literal_eval(item.value))
-            rows.append([_code(quirk), _comment_above(item, lines), quirks.DESCRIPTIONS[quirk]])
-    return _table(["quirk", "what is seen", "what Mailwright does"], rows)
+            rows.append([code(quirk), comment_above(item, lines), quirks.DESCRIPTIONS[quirk]])
+    return table(["quirk", "what is seen", "what Mailwright does"], rows)
 
 
 def quirk_comments_table(_: str) -> str:
     """Leniencies of parsers, which stand in the source as `# QUIRK name: text`; servers have their own table."""
     rows = [
-        [_code(found["name"]), _code(file.relative_to(SOURCE.parent).as_posix()), found["text"]]
+        [code(found["name"]), code(file.relative_to(SOURCE.parent).as_posix()), found["text"]]
         for file in sorted(SOURCE.rglob("*.py"))
         for found in _QUIRK_COMMENT.finditer(file.read_text())
         if found["name"] not in tuple(quirks.Quirk)
     ]
-    return _table(["quirk", "where", "what is seen"], rows)
-
-
-def commands() -> dict[str, Any]:
-    """The commands by name. Their classes are private to typer."""
-    group: Any = typer.main.get_command(cli.app)
-    return dict(group.commands)
-
-
-def commands_table(_: str) -> str:
-    rows = [[f"[`mailwright {name}`](#mailwright-{name})", _help(name, item.help)] for name, item in commands().items()]
-    return _table(["command", "what it does"], rows)
-
-
-def options_text(name: str) -> str:
-    """What a command does and a table of options for each panel of its help."""
-    command = commands()[name]
-    panels: dict[str, list[list[str]]] = {}
-    for option in command.params:
-        panels.setdefault(getattr(option, "rich_help_panel", None) or "Options", []).append(_option_row(name, option))
-    tables = [f"**{panel}**\n\n{_table(['option', 'value', 'default', 'meaning'], panels[panel])}" for panel in panels]
-    return "\n".join([f"{_help(name, command.help)}\n", *tables])
-
-
-def _option_row(command: str, option: Any) -> list[str]:
-    names = " / ".join(_code(name) for name in (*option.opts, *option.secondary_opts))
-    value = "" if option.is_flag else _code(option.metavar or _value_text(option.display_type(None)))
-    many = ", may be repeated" if option.multiple else ""
-    default = "required" if option.required else _default(option.default)
-    environment = f" Environment: {_code(str(option.envvar))}." if option.envvar else ""
-    return [names, value + many, default, _help(f"{command} {option.opts[0]}", option.help) + environment]
-
-
-def _value_text(shown: str) -> str:
-    bare = shown.strip("<>").removeprefix("list[").removesuffix("]")
-    return {"str": "text", "int": "number", "float": "number", "Path": "path"}.get(bare, bare)
-
-
-def _default(value: object) -> str:
-    if isinstance(value, bool):
-        return "on" if value else ""
-    return "" if value in (None, "", [], ()) else _code(str(value))
-
-
-def _help(name: str, text: str | None) -> str:
-    if not text:
-        raise Undocumented(f"{name} needs a help text")
-    return " ".join(text.split())
+    return table(["quirk", "where", "what is seen"], rows)
 
 
 def _own_docstring(item: object) -> str:
@@ -304,30 +149,53 @@ def exports_table(_: str) -> str:
     """The public names, errors left to their own page."""
     kinds = {kind.__name__ for kind in error_classes()}
     rows = [
-        [_code(name), _sentence("mailwright", name, _own_docstring(getattr(mailwright, name)))]
+        [code(name), sentence_of("mailwright", name, _own_docstring(getattr(mailwright, name)))]
         for name in sorted(set(mailwright.__all__) - kinds, key=str.lower)
     ]
-    return _table(["name", "what it is"], rows)
+    return table(["name", "what it is"], rows)
 
 
 def methods_text(dotted: str) -> str:
-    """Signature and docstring of each public method of a class."""
-    return "\n".join(_explained(item) for item in _methods(dotted) if not item.name.startswith("_"))
+    """Signatures and docstring of each public method of a class; properties are told by the page."""
+    shown: dict[str, list[str]] = {}
+    texts = []
+    for item in methods_of(dotted):
+        marks = [ast.unparse(mark) for mark in item.decorator_list]
+        if item.name.startswith("_") or "property" in marks:
+            continue
+        if "overload" in marks:
+            shown.setdefault(item.name, []).append(_signature(item))
+        else:
+            texts.append(_explained(item, shown.get(item.name, [])))
+    return "\n".join(texts)
+
+
+def calls_text(dotted: str) -> str:
+    """The calls of one part of an office: how they are written, then what needs to be said about them."""
+    owner = dotted.rpartition(".")[2]
+    written, said = [], []
+    for item in methods_of(dotted):
+        is_stream = not isinstance(item, ast.AsyncFunctionDef)
+        written.append(_signature(item) if is_stream else _signature(item).removeprefix("await "))
+        explained = inspect.cleandoc(ast.get_docstring(item) or "").replace("\n", " ")
+        said.append(f"- `{item.name}`: {sentence_of(owner, item.name, explained)}\n")
+    return "```python\n" + "\n".join(written) + "\n```\n\n" + "".join(said)
 
 
 def function_text(dotted: str) -> str:
     module, _, name = dotted.rpartition(".")
-    found = [item for item in _module(module)[0].body if isinstance(item, ast.FunctionDef) and item.name == name]
+    found = [item for item in module_of(module)[0].body if isinstance(item, ast.FunctionDef) and item.name == name]
     if not found:
         raise Undocumented(f"there is no function {dotted}")
     return _explained(found[0])
 
 
-def _explained(item: ast.FunctionDef | ast.AsyncFunctionDef) -> str:
+def _explained(item: ast.FunctionDef | ast.AsyncFunctionDef, overloads: Sequence[str] = ()) -> str:
     said = ast.get_docstring(item)
     if not said:
         raise Undocumented(f"{item.name} needs a docstring")
-    return f"### {item.name}\n\n```python\n{_signature(item)}\n```\n\n{said}\n"
+    written = "\n".join(overloads or [_signature(item)])
+    return f"### {item.name}\n\n```python\n{written}\n```\n\n{said}\n"
 
 
 def _signature(item: ast.FunctionDef | ast.AsyncFunctionDef) -> str:
@@ -344,33 +212,23 @@ def _signature(item: ast.FunctionDef | ast.AsyncFunctionDef) -> str:
     return f"{name}(\n    {split},\n){returned}"
 
 
-def settings_table(_: str) -> str:
-    rows = []
-    prefix = Settings.model_config.get("env_prefix", "")
-    for name, field in Settings.model_fields.items():
-        if not field.description:
-            raise Undocumented(f"the setting {name} needs a description")
-        default = _code(repr(field.default)) if field.default not in ((), "", None) else "none"
-        kind = _TYPES.get(str(field.annotation), "")
-        if not kind:
-            raise Undocumented(f"the setting {name} has the type {field.annotation}: name it in _TYPES")
-        rows.append([_code(name), _code(f"{prefix}{name.upper()}"), kind, default, field.description])
-    return _table(["setting", "environment", "type", "default", "meaning"], rows)
-
-
 MAKERS: dict[str, Callable[[str], str]] = {
     "arguments": arguments_table,
+    "calls": calls_text,
     "commands": commands_table,
     "errors": errors_table,
     "exports": exports_table,
     "fields": fields_table,
     "function": function_text,
+    "group": group_text,
     "members": members_table,
     "methods": methods_text,
     "options": options_text,
     "quirk-comments": quirk_comments_table,
     "quirks": quirks_table,
     "settings": settings_table,
+    "shared": shared_text,
+    **SERVICE_MAKERS,
 }
 
 

@@ -8,16 +8,25 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
-from contextlib import chdir, contextmanager, redirect_stdout, suppress
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import AsyncExitStack, chdir, contextmanager, redirect_stdout, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
+from unittest.mock import patch
 
 from mailwright.devserver import Caught, DevServer
+from tests.docs.service import Running, make_store, service_running
+from tests.harness.ports import free_ports
 
 #: ports as the pages write them
 DEV_PORT = "1025"
 PROXY_PORT = "1080"
+SERVICE_PORT = "8400"
+#: where the receiver of a webhook listens
+HOOK_PORT = "9000"
+#: as the pages write the database of several nodes
+POSTGRES_URL = "postgresql+psycopg://mailwright:secret@db.example.org/mailwright"
 
 
 @dataclass
@@ -27,6 +36,21 @@ class Stage:
     proxy_port: int
     #: how many connections went through the proxy
     proxied: list[str] = field(default_factory=list)
+    running: Running | None = None
+    #: the address of a database, for examples that have several nodes
+    postgres_url: str = ""
+    #: runs a coroutine where the servers are
+    call: Callable[[Coroutine[Any, Any, Any]], Any] = field(default=lambda coroutine: coroutine.close())
+    #: what ends with the stage
+    open: AsyncExitStack = field(default_factory=AsyncExitStack)
+    hook_port: int = field(default_factory=lambda: free_ports(1)[0])
+
+    def start_service(self) -> None:
+        manager = service_running(self.folder, self.server.port)
+        self.running = self.call(self.open.enter_async_context(manager))
+
+    def make_store(self) -> None:
+        self.call(make_store(self.folder, self.server.port))
 
     @property
     def caught(self) -> tuple[Caught, ...]:
@@ -35,17 +59,28 @@ class Stage:
     def on_stage(self, text: str) -> str:
         """An example with the ports that are really there."""
         text = re.sub(rf"\b{DEV_PORT}\b", str(self.server.port), text)
-        return re.sub(rf"\b{PROXY_PORT}\b", str(self.proxy_port), text)
+        text = re.sub(rf"\b{PROXY_PORT}\b", str(self.proxy_port), text)
+        text = re.sub(rf"\b{HOOK_PORT}\b", str(self.hook_port), text)
+        if self.postgres_url:
+            text = text.replace(POSTGRES_URL, self.postgres_url)
+        return re.sub(rf"\b{SERVICE_PORT}\b", str(self.running.port), text) if self.running else text
 
     def environment(self) -> dict[str, str]:
         tools = str(Path(sys.executable).parent)
         plain = {"COLUMNS": "120", "NO_COLOR": "1", "TERM": "dumb", "PYTHONWARNINGS": "error"}
-        return {**os.environ, **plain, "PATH": f"{tools}{os.pathsep}{os.environ['PATH']}", "HOME": str(self.folder)}
+        path = f"{tools}{os.pathsep}{os.environ['PATH']}"
+        return {**os.environ, **plain, **self.service_environment(), "PATH": path, "HOME": str(self.folder)}
+
+    def service_environment(self) -> dict[str, str]:
+        """What the pages say to export once."""
+        if self.running is None:
+            return {}
+        return {"MAILWRIGHT_URL": self.running.url, "MAILWRIGHT_TOKEN": self.running.token}
 
     def run_python(self, code: str) -> str:
         """What a program prints. In this process: a new one for each example would spend its time on imports."""
         printed = io.StringIO()
-        with chdir(self.folder), redirect_stdout(printed):
+        with chdir(self.folder), redirect_stdout(printed), patch.dict(os.environ, self.service_environment()):
             exec(compile(self.on_stage(code), "example", "exec"), {"__name__": "__main__"})
         return printed.getvalue()
 
@@ -93,13 +128,15 @@ def stage(folder: Path) -> Iterator[Stage]:
     async def serve() -> None:
         ended = asyncio.Event()
         async with DevServer() as server:
+            loop = asyncio.get_running_loop()
             built = Stage(folder, server, 0)
+            built.call = lambda coroutine: asyncio.run_coroutine_threadsafe(coroutine, loop).result(60)
             proxy = await asyncio.start_server(lambda read, write: _socks5(built, read, write), "127.0.0.1", 0)
             built.proxy_port = proxy.sockets[0].getsockname()[1]
             made.append(built)
-            stop.append((asyncio.get_running_loop(), ended))
+            stop.append((loop, ended))
             ready.set()
-            async with proxy:
+            async with proxy, built.open:
                 await ended.wait()
 
     thread = threading.Thread(target=asyncio.run, args=(serve(),))

@@ -3,11 +3,13 @@
 import json
 import re
 from pathlib import Path
+from subprocess import CompletedProcess
 
 import pytest
 
 from tests.docs.pages import DOCS, ROOT, Block, blocks, name_of, pages
-from tests.docs.stage import DEV_PORT, Stage, stage
+from tests.docs.stage import DEV_PORT, SERVICE_PORT, Stage, stage
+from tests.harness import Postgres
 
 #: pages that show how something is done; on the others, Python only shows signatures
 GUIDES = [ROOT / "README.md", DOCS / "quickstart.md", *sorted((DOCS / "how-to").glob("*.md"))]
@@ -17,6 +19,7 @@ LANGUAGES = {"python", "console", "sh", "text", "json", "mermaid"}
 
 def runs(language: str) -> list[Block]:
     found = [block for block in BLOCKS if block.language == language and not block.values("not run")]
+    found = [block for block in found if not block.values("postgres")]
     return [block for block in found if language == "console" or block.page in GUIDES]
 
 
@@ -39,56 +42,94 @@ def missing_lines(expected: str, printed: str) -> list[str]:
 
 
 def commands(text: str) -> list[tuple[str, str]]:
-    """(command, expected output) of a console block; a line that ends with a backslash goes on."""
+    """(command, expected output) of a console block; a line that ends with a backslash or inside of quotes goes on."""
     found: list[tuple[str, str]] = []
     for part in re.split(r"^\$ ", text, flags=re.MULTILINE)[1:]:
         lines = part.splitlines()
-        length = next((index for index, line in enumerate(lines) if not line.endswith("\\")), len(lines) - 1) + 1
+        length = next(index for index in range(1, len(lines) + 1) if _is_whole("\n".join(lines[:index])))
         found.append(("\n".join(lines[:length]), "\n".join(lines[length:])))
     return found
+
+
+def _is_whole(command: str) -> bool:
+    return not command.endswith("\\") and command.count("'") % 2 == 0
 
 
 def prepare(block: Block, folder: Path, on_stage: Stage) -> None:
     for name in block.values("file"):
         (folder / name).write_text("An example.\n")
     (folder / "development-ca.pem").write_text(on_stage.server.ca_pem)
+    if block.values("service"):
+        on_stage.start_service()
+    if block.values("store"):
+        on_stage.make_store()
+
+
+def said_by(command: str, on_stage: Stage) -> CompletedProcess[str]:
+    if command.startswith("mailwright dev"):
+        # A port of its own: the stage has a server on the usual one already.
+        return on_stage.run_until_interrupted(f"{command} --port 0", ready="127.0.0.1")
+    if command.startswith("mailwright serve"):
+        return on_stage.run_until_interrupted(f"{on_stage.on_stage(command)} --port 0", ready="listens at")
+    return on_stage.run_shell(command)
+
+
+def expected_of(command: str, expected: str, on_stage: Stage) -> str:
+    if command.startswith("mailwright dev"):
+        return expected.replace(DEV_PORT, "…")
+    if command.startswith("mailwright serve"):
+        return expected.replace(SERVICE_PORT, "…")
+    return on_stage.on_stage(expected)
+
+
+def check_python(block: Block, on_stage: Stage) -> None:
+    printed = on_stage.run_python(block.text)
+    assert missing_lines(expected_output(block), printed) == [], printed
+    if ".send(" in block.text:
+        assert bool(on_stage.caught) != bool(block.values("nothing arrives"))
+    assert all(caught.tls for caught in on_stage.caught) or not block.values("tls")
+    assert bool(on_stage.proxied) == bool(block.values("proxy"))
+
+
+def check_console(block: Block, on_stage: Stage) -> None:
+    expected_code = int((block.values("exit code") or ["0"])[0])
+    for command, expected in commands(block.text):
+        if command.startswith("./run "):
+            # This test is a part of what it runs; that the command exists is checked below for every page.
+            continue
+        run = said_by(command, on_stage)
+        wanted = expected_of(command, expected, on_stage)
+        printed = run.stdout + run.stderr
+        assert run.returncode == expected_code, printed
+        assert missing_lines(wanted, printed) == [], printed
 
 
 @pytest.mark.parametrize("block", runs("python"), ids=str)
 def test_the_python_example_runs_and_prints_what_it_says(block: Block, tmp_path: Path) -> None:
     with stage(tmp_path) as on_stage:
         prepare(block, tmp_path, on_stage)
-        printed = on_stage.run_python(block.text)
-        assert missing_lines(expected_output(block), printed) == [], printed
-        if ".send(" in block.text:
-            assert bool(on_stage.caught) != bool(block.values("nothing arrives"))
-        assert all(caught.tls for caught in on_stage.caught) or not block.values("tls")
-        assert bool(on_stage.proxied) == bool(block.values("proxy"))
+        check_python(block, on_stage)
 
 
 @pytest.mark.parametrize("block", runs("console"), ids=str)
 def test_the_commands_run_and_print_what_they_say(block: Block, tmp_path: Path) -> None:
     with stage(tmp_path) as on_stage:
         prepare(block, tmp_path, on_stage)
-        expected_code = int((block.values("exit code") or ["0"])[0])
-        for command, expected in commands(block.text):
-            if command.startswith("./run "):
-                # This test is a part of what it runs; that the command exists is checked below for every page.
-                continue
-            if command.startswith("mailwright dev"):
-                # A port of its own: the stage has a server on the usual one already.
-                run = on_stage.run_until_interrupted(f"{command} --port 0", ready="127.0.0.1")
-                wanted = expected.replace(DEV_PORT, "…")
-            else:
-                run = on_stage.run_shell(command)
-                wanted = on_stage.on_stage(expected)
-            printed = run.stdout + run.stderr
-            assert run.returncode == expected_code, printed
-            assert missing_lines(wanted, printed) == [], printed
+        check_console(block, on_stage)
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("block", [block for block in BLOCKS if block.values("postgres")], ids=str)
+def test_the_example_over_postgresql_runs(block: Block, tmp_path: Path, postgres: Postgres) -> None:
+    with stage(tmp_path) as on_stage:
+        on_stage.postgres_url = postgres.fresh_database()
+        prepare(block, tmp_path, on_stage)
+        (check_python if block.language == "python" else check_console)(block, on_stage)
 
 
 def test_every_page_for_users_has_an_example_that_runs() -> None:
-    shown = {name_of(block.page) for block in [*runs("python"), *runs("console")]}
+    over_postgres = [block for block in BLOCKS if block.values("postgres")]
+    shown = {name_of(block.page) for block in [*runs("python"), *runs("console"), *over_postgres]}
     assert {name_of(page) for page in GUIDES} - shown == set()
 
 
@@ -137,8 +178,8 @@ def test_output_is_compared_line_by_line_and_in_order(expected: str, printed: st
 
 
 def test_a_command_may_go_on_over_several_lines() -> None:
-    text = "$ one \\\n    --more\nprinted\n$ two\n"
-    assert commands(text) == [("one \\\n    --more", "printed"), ("two", "")]
+    text = "$ one \\\n    --more\nprinted\n$ two '{\n  a\n}'\nit's\n"
+    assert commands(text) == [("one \\\n    --more", "printed"), ("two '{\n  a\n}'", "it's")]
 
 
 def test_the_json_result_of_the_reference_has_the_keys_of_a_real_one(tmp_path: Path) -> None:

@@ -215,7 +215,6 @@ def test_a_server_that_refuses_makes_the_exit_code_of_a_waiting_send(place):
     [
         (["--account", "office"], "queue"),
         (["--send-at", "2h"], "queue"),
-        (["--queue"], "account"),
         (["--queue", "--account", "office", "--security", "none"], "security"),
         (["--queue", "--account", "office", "--dry-run"], "dry_run"),
         (["--queue", "--account", "office", "--send-at", "soon"], "send_at"),

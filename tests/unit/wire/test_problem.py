@@ -13,13 +13,13 @@ from mailwright.wire.problem import misfit
 @pytest.mark.parametrize(
     ("value", "message", "field"),
     [
-        ({"message": {}}, "this is missing", "account"),
+        ({"raw": {"content": "", "to": ""}}, "this is missing", "raw.from"),
         ({"account": "a", "x": 1}, "there is no such field", "x"),
         ({"account": "a", "message": {"subjekt": ""}}, "there is no such field", "message.subjekt"),
         ({"account": "a", "message": {"to": [{"name": ""}]}}, "this is missing", "message.to[0].address"),
         ({"account": "a", "message": {"subject": 1}}, "Expected str, got int", "message.subject"),
         ({"account": "a", "message": {"priority": "x"}}, "Invalid enum value 'x'", "message.priority"),
-        ({"account": ""}, "Expected str of length >= 1", "account"),
+        ({"account": "a" * 101}, "Expected str of length <= 100", "account"),
         ([], "Expected object, got array", ""),
     ],
 )

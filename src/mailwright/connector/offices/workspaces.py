@@ -48,7 +48,7 @@ class WorkspacesOffice(OfficePart):
         return made
 
     async def delete(self, name: str) -> None:
-        self._access.require_everywhere()
         await self.get(name)
+        self._access.require_everywhere()
         await self._commit(DropWorkspace(name), self._audited("workspace.delete", name))
         self._parts.directory.forget()
