@@ -14,8 +14,6 @@ from mailwright.settings import Settings
 from tests.edges.api_client import ACCOUNT, MESSAGE, Api
 from tests.edges.test_api_routes import EMPTY_FOR_OTHERS, GUARDED, body_of, call, things_of, verdict
 
-#: another workspace is not to be seen at all without a token for all of them
-
 
 class Tokens:
     """One for all workspaces, and one of each."""

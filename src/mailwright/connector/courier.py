@@ -298,9 +298,10 @@ class Courier:
             if not messages:
                 continue
             try:
-                deadlines = await self._queue.renew(
-                    [message.held for message in messages], lease_seconds=self._options.lease_seconds, now=now()
-                )
+                async with self._writer.turn:
+                    deadlines = await self._queue.renew(
+                        [message.held for message in messages], lease_seconds=self._options.lease_seconds, now=now()
+                    )
             except MailwrightError as error:
                 _log.warning("leases could not be renewed: %s", error.code)
                 continue

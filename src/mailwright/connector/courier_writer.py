@@ -34,6 +34,9 @@ class CourierWriter:
         self._settles: list[tuple[Settle, Settled]] = []
         self._marks: list[tuple[str, int, Waits]] = []
         self._task: asyncio.Task[None] | None = None
+        #: For whoever else writes to many rows that this node holds. PostgreSQL locks them in any order, so that two
+        #: such transactions at once end in a deadlock, a second of waiting for each.
+        self.turn = asyncio.Lock()
 
     def settle(self, change: Settle, done: Settled) -> None:
         self._settles.append((change, done))
@@ -65,7 +68,8 @@ class CourierWriter:
         changes: list[Any] = [change for change, _ in settles]
         changes += [MarkDot(id, token, at) for id, token, _ in marks]
         try:
-            results = await commit(self._database, changes)
+            async with self.turn:
+                results = await commit(self._database, changes)
         except MailwrightError as error:
             _log.warning("%d outcomes could not be written, trying again: %s", len(settles), error.code)
             # An outcome is tried again until it is written, or until its lease is over and somebody else's. A message

@@ -35,7 +35,7 @@ _POSTGRES_EACH = "-c statement_timeout=0 -c timezone=UTC"
 # with them the leases that end meanwhile.
 _POSTGRES_WRITER = (
     "-c synchronous_commit=on -c default_transaction_isolation=read\\ committed"
-    " -c idle_in_transaction_session_timeout=10s"
+    " -c idle_in_transaction_session_timeout=5s"
 )
 # A reader sees one moment, however many statements it makes of it.
 _POSTGRES_READER = "-c default_transaction_read_only=on -c default_transaction_isolation=repeatable\\ read"
