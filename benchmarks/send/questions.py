@@ -1,8 +1,22 @@
 """The questions, each with its clients, its server and what must come out."""
 
+from pathlib import Path
+
 from install import CACHE
 from job import Job
-from race import Client, Question, Target, blast, node_client, python_client, smtp_source
+from race import (
+    CALLERS,
+    LIMITS,
+    SHARED_CLIENTS,
+    WARM,
+    Client,
+    Question,
+    Target,
+    blast,
+    node_client,
+    python_client,
+    smtp_source,
+)
 from servers import authority_file, distant_sink, fast_sink, fast_starttls_sink, smtp_sink, starttls_server
 
 OURS = "mailwright"
@@ -14,18 +28,13 @@ SMTP_SOURCE = "smtp-source -d -s 10"
 LIMIT = "C without composing, pipelined (limit)"
 TLS_LIMIT = "fixed bytes, nothing checked (limit)"
 
-ours = python_client("mailwright_client")
-nodemailer = node_client("nodemailer_client")
-aiosmtplib = python_client("aiosmtplib_client")
-smtplib = python_client("smtplib_client")
-starttls_blast = python_client("starttls_blast")
-#: they send one file over and over: limits, not peers
-LIMITS = (smtp_source, blast, starttls_blast)
-
-#: with more callers its queue grows and it gets no faster
-CALLERS = {"callers": 20}
-#: V8 goes on optimising for thousands of messages; measured earlier, nodemailer would look slower than it is
-WARM = {**CALLERS, "warmup_messages": 20_000, "warmup_seconds": 15.0}
+CLIENTS = Path(__file__).parent / "clients"
+ours = python_client(SHARED_CLIENTS / "mailwright_client.py")
+nodemailer = node_client(SHARED_CLIENTS / "nodemailer_client.js")
+aiosmtplib = python_client(CLIENTS / "aiosmtplib_client.py")
+smtplib = python_client(CLIENTS / "smtplib_client.py")
+starttls_blast = python_client(CLIENTS / "starttls_blast.py")
+LIMITS.append(starttls_blast)
 
 SMALL = Question(
     name="small",
@@ -151,9 +160,9 @@ def _compose(name: str, title: str, require: float, stretch: float, *, large: bo
         server=None,
         job=Job(cache="", large=large),
         clients=(
-            Client(COMPOSER, python_client("mailwright_composer")),
-            Client(MAIL_COMPOSER, node_client("nodemailer_composer"), {"warmup_seconds": 3.0}),
-            Client(EMAIL_MESSAGE, python_client("standard_library_composer")),
+            Client(COMPOSER, python_client(CLIENTS / "mailwright_composer.py")),
+            Client(MAIL_COMPOSER, node_client(CLIENTS / "nodemailer_composer.js"), {"warmup_seconds": 3.0}),
+            Client(EMAIL_MESSAGE, python_client(CLIENTS / "standard_library_composer.py")),
         ),
         targets=(Target("rate, times MailComposer", COMPOSER, MAIL_COMPOSER, require=require, stretch=stretch),),
     )

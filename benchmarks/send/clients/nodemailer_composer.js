@@ -4,7 +4,7 @@ const path = require('path');
 const job = JSON.parse(process.argv[2]);
 const { createRequire } = require('module');
 const MailComposer = createRequire(path.join(job.cache, 'peers', 'package.json'))('nodemailer/lib/mail-composer');
-const { message } = require('./messages.js').load(job.cache, job.large);
+const { message } = require('../../common/clients/messages.js').load(job.cache, job.large);
 const Composer = MailComposer.default || MailComposer;
 
 async function phase(first, messages, seconds) {

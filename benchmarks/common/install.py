@@ -4,6 +4,7 @@ import hashlib
 import os
 import shutil
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 
 import messages
@@ -31,9 +32,10 @@ def _find(name: str) -> str | None:
     return shutil.which(name, path=os.environ.get("PATH", "") + ":/usr/sbin:/usr/local/sbin")
 
 
-def prepare() -> Path:
+def prepare(more_programs: Mapping[str, str] | None = None) -> Path:
+    """`more_programs` of one benchmark: like PROGRAMS."""
     CACHE.mkdir(parents=True, exist_ok=True)
-    _check_programs()
+    _check_programs({**PROGRAMS, **(more_programs or {})})
     messages.write_files(CACHE / "messages")
     for name in HELPERS:
         _compile(name)
@@ -41,10 +43,10 @@ def prepare() -> Path:
     return CACHE
 
 
-def _check_programs() -> None:
-    missing = [program for program in PROGRAMS if _find(program) is None]
+def _check_programs(programs: Mapping[str, str]) -> None:
+    missing = [program for program in programs if _find(program) is None]
     if missing:
-        packages = " ".join(dict.fromkeys(PROGRAMS[program] for program in missing))
+        packages = " ".join(dict.fromkeys(programs[program] for program in missing))
         raise MissingProgramError(f"{', '.join(missing)} not found; ./run bench installs what is missing: {packages}")
 
 

@@ -5,7 +5,7 @@ from race import Question, Result, Target
 
 def print_table(question: Question, results: dict[str, Result]) -> None:
     ours = results[question.clients[0].name]
-    head = ("client", "msgs/s", "spread", "CPU µs/msg", "our rate / its", "our CPU / its")
+    head = ("client", "per second", "spread", "CPU µs each", "our rate / its", "our CPU / its")
     rows = [head] + [_row(name, result, ours) for name, result in results.items()]
     widths = [max(len(row[column]) for row in rows) for column in range(len(head))]
     for number, row in enumerate(rows):

@@ -17,17 +17,25 @@ from job import Job, Sample
 
 RunClient = Callable[[Job], Sample]
 
+SHARED_CLIENTS = HERE / "clients"
+
+# How nodemailer is asked.
+#: with more callers its queue grows and it gets no faster
+CALLERS = {"callers": 20}
+#: V8 goes on optimising for thousands of messages; measured earlier, nodemailer would look slower than it is
+WARM = {**CALLERS, "warmup_messages": 20_000, "warmup_seconds": 15.0}
+
 
 class ClientFailedError(Exception):
     pass
 
 
-def python_client(script: str) -> RunClient:
-    return lambda job: _json_client([sys.executable, str(HERE / "clients" / f"{script}.py"), job.to_json()], job)
+def python_client(script: Path, python: str = sys.executable) -> RunClient:
+    return lambda job: _json_client([python, str(script), job.to_json()], job)
 
 
-def node_client(script: str) -> RunClient:
-    return lambda job: _json_client([tool("node"), str(HERE / "clients" / f"{script}.js"), job.to_json()], job)
+def node_client(script: Path) -> RunClient:
+    return lambda job: _json_client([tool("node"), str(script), job.to_json()], job)
 
 
 def smtp_source(job: Job) -> Sample:
@@ -36,7 +44,7 @@ def smtp_source(job: Job) -> Sample:
     command += ["-f", "sender@example.com", "-t", "rcpt@example.com", "-F", _file(job, "eml")]
     before = _children_cpu()
     start = time.perf_counter()
-    _run([*command, f"{job.host}:{job.port}"], job)
+    run_program([*command, f"{job.host}:{job.port}"], job)
     return Sample(job.messages, time.perf_counter() - start, _children_cpu() - before)
 
 
@@ -44,6 +52,10 @@ def blast(job: Job) -> Sample:
     """Our C program with no message building at all: the limit of this machine."""
     arguments = [str(job.port), _file(job, "wire"), str(job.messages), str(job.sessions), "pipe"]
     return _json_client([str(Path(job.cache) / "blast"), *arguments], job)
+
+
+#: they send one file over and over: limits, not peers
+LIMITS = [smtp_source, blast]
 
 
 def _file(job: Job, kind: str) -> str:
@@ -57,13 +69,14 @@ def _children_cpu() -> float:
 
 
 def _json_client(command: list[str], job: Job) -> Sample:
-    return Sample(**json.loads(_run(command, job)))
+    return Sample(**json.loads(run_program(command, job)))
 
 
-def _run(command: list[str], job: Job) -> str:
-    path = os.pathsep.join([str(HERE), str(HERE / "clients")])
+def run_program(command: list[str], job: Job, *, extra_seconds: float = 60) -> str:
+    """In the folder of the benchmark that is run, with what is shared on the path of Python."""
+    path = os.pathsep.join([str(HERE), str(SHARED_CLIENTS), sys.path[0]])
     environment = {**os.environ, "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"}
-    bound = job.warmup_seconds + job.seconds + 60
+    bound = job.warmup_seconds + job.seconds + extra_seconds
     try:
         done = subprocess.run(
             command, check=False, capture_output=True, text=True, timeout=bound, env=environment, cwd=HERE
