@@ -7,6 +7,7 @@ from datetime import datetime
 
 from mailwright.errors import InvalidAccount
 from mailwright.model.account import Account
+from mailwright.model.address_syntax import parse_address
 from mailwright.model.outbox import Failure, RetryPlan, UncertainPolicy
 
 _NAME = re.compile(r"[^\s\x00-\x1f\x7f](?:[^\x00-\x1f\x7f]{0,98}[^\s\x00-\x1f\x7f])?\Z")
@@ -79,11 +80,15 @@ class AccountRecord:
     uncertain: UncertainPolicy = UncertainPolicy.HOLD
     #: name of the account that takes over while this one is parked; empty: none
     fallback: str = ""
-    #: envelope sender of each delivery is made unique (VERP), so that a bounce finds it; empty: no.
-    #: The local part before the `+`, or with an @ the address to be changed, such as bounces@example.org
+    #: such as bounces@example.org: the envelope sender of each message is made unique from it (VERP), so that a bounce
+    #: finds it; empty: no
     bounce_address: str = ""
     paused: bool = False
     parked: Parked | None = None
+
+    def __post_init__(self) -> None:
+        if self.bounce_address:
+            parse_address(self.bounce_address, field="bounce_address")
 
 
 def account_name(text: str) -> str:
