@@ -13,6 +13,9 @@ from mailwright.store.database import Database
 _log = logging.getLogger(__name__)
 #: before it is tried again, while the database is away
 _PAUSE_SECONDS = 0.5
+#: Servers answer sessions that were let go together nearly together. So many passes of the event loop without anything
+#: new, some microseconds each, are cheap beside a transaction that the first of them would have for itself.
+_QUIET_PASSES = 8
 
 
 class Waits(Protocol):
@@ -57,11 +60,19 @@ class CourierWriter:
     async def _write_all(self) -> None:
         try:
             while self._settles or self._marks:
+                await self._gather()
                 settles, self._settles = self._settles, []
                 marks, self._marks = self._marks, []
                 await self._write(settles, marks)
         finally:
             self._task = None
+
+    async def _gather(self) -> None:
+        quiet = 0
+        while quiet < _QUIET_PASSES:
+            before = len(self._settles) + len(self._marks)
+            await asyncio.sleep(0)
+            quiet = quiet + 1 if len(self._settles) + len(self._marks) == before else 0
 
     async def _write(self, settles: Sequence[tuple[Settle, Settled]], marks: Sequence[tuple[str, int, Waits]]) -> None:
         at = self._now()
